@@ -1,0 +1,84 @@
+"""What a backup driver must be able to do. It copies from mounted BCVs, and binds the copy to the split's identity and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from core.transport import Command, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bytes done and to do (None while not known), with files where the tool counts them."""
+
+    done: int
+    total: int | None
+    files: int | None = None
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRequest:
+    """What to back up: `trees` are (mount point on the target, mount point on the source), outermost first.
+
+    `job_dir` is the directory of the run on the host; `split_id` and `split_at` bind the copy to its point in time.
+    """
+
+    set_name: str
+    run: str
+    host: str
+    trees: tuple[tuple[str, str], ...]
+    split_id: str
+    split_at: datetime
+    job_dir: str
+    become: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRecord:
+    """A backup that exists: `id` is how the driver finds it again; `verified_at` is None until it was read back."""
+
+    id: str
+    set_name: str
+    run: str
+    split_id: str
+    split_at: datetime
+    taken_at: datetime
+    files: int
+    bytes: int
+    stored_bytes: int | None = None
+    verified_at: datetime | None = None
+    paths: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+Report = Callable[[Progress], None]
+
+
+class BackupDriver(Protocol):
+    """One repository. `commands` shows beforehand what `run` will send."""
+
+    @property
+    def name(self) -> str:
+        """The driver's word in the configuration."""
+
+    async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
+        """What is missing for this repository to be used from that host, as sentences; read-only."""
+
+    def commands(self, request: BackupRequest) -> tuple[Command, ...]:
+        """The exact commands that `run` sends, for the plan."""
+
+    async def run(self, transport: Transport, request: BackupRequest, report: Report) -> BackupRecord:
+        """Copy. Raises CommandFailed (nothing half-done is left that looks whole) or OutcomeUnknown."""
+
+    async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
+        """Read the copy back and compare; the record comes back with `verified_at`. Raises CommandFailed with what differs."""
+
+    async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
+        """The backups of a set in this repository, newest first."""
+
+    async def restore(self, transport: Transport, host: str, become: str, backup: str, directory: str, report: Report) -> int:
+        """Restore one backup into an empty or absent directory on the host; the number of files. Never overwrites."""

@@ -1,0 +1,97 @@
+"""What a screen or a command line may ask of the engine. The engine and the fakes of the tests both fit this shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from core.backups.base import BackupRecord
+from core.events import Event, Outcome
+from core.plan import Plan
+from core.settings import PostPolicy, PrePolicy, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """Which operation on which set; None keeps what the configuration says.
+
+    Operations: "backup", "map", "split", "establish", "cleanup". `allow_mixed` is the operator's explicit override.
+    """
+
+    operation: str
+    set_name: str
+    pre_policy: PrePolicy | None = None
+    post_policy: PostPolicy | None = None
+    allow_mixed: bool = False
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as the history lists it; `ended` and `outcome` are None while its end is not known."""
+
+    run: int
+    set_name: str
+    operation: str
+    operator: str
+    console: str
+    started: datetime
+    ended: datetime | None
+    outcome: Outcome | None
+    exit_code: int | None
+    message: str
+    summary: tuple[str, ...] = ()
+
+
+class Facade(Protocol):
+    """Calls return at once; results come as Futures (of the engine's own thread) and as events.
+
+    Futures raise SplitmountError. `drain` gives and forgets the events since the last call, oldest first.
+    """
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration that this engine works with."""
+
+    @property
+    def read_only(self) -> bool:
+        """True when every change is refused."""
+
+    def discover_host(self, host: str) -> Future[None]:
+        """Measure one host; a HostMeasured event follows."""
+
+    def measure_set(self, set_name: str) -> Future[None]:
+        """Measure a set: both hosts and the pairs; HostMeasured events and a SetMeasured event follow."""
+
+    def plan(self, request: PlanRequest) -> Future[Plan]:
+        """Measure, then plan. Raises Refused with the findings when policy or checks say no."""
+
+    def start(self, plan: Plan, *, stepwise: bool = False) -> Future[int]:
+        """Begin a run of the plan; the run's number. Stepwise runs pause before each step (RunPaused)."""
+
+    def proceed(self, run: int, *, to_end: bool = False) -> None:
+        """Let a paused run do its next step, or all the rest."""
+
+    def stop_after_step(self, run: int) -> None:
+        """Stop when the current step has ended, then take back what was done on the target."""
+
+    def running(self) -> tuple[int, ...]:
+        """The runs that are under way here."""
+
+    def history(self, set_name: str = "") -> Future[Sequence[RunRow]]:
+        """All runs, newest first."""
+
+    def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
+        """The backups of a set in its repository, newest first."""
+
+    def restore_files(self, set_name: str, backup: str, directory: str) -> Future[int]:
+        """Restore a backup into an empty or absent directory of the target; the number of files."""
+
+    def drain(self) -> list[Event]:
+        """The events since the last call."""
+
+    def close(self) -> None:
+        """Let the current step of every run reach a safe end, thaw what is frozen, close the connections. Blocks."""

@@ -1,0 +1,85 @@
+"""What a host driver must be able to do. One module for each operating system implements it in `hostdrivers/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.model import HostFacts, VolumeGroup
+from core.plan import Step
+from core.transport import Command, Result
+
+
+@dataclass(frozen=True, slots=True)
+class HostRef:
+    """A host as drivers need it: its name in the configuration, how to become privileged, where our files may lie."""
+
+    name: str
+    os: str
+    become: str = ""
+    work_dir: str = "/var/tmp/splitmount"  # noqa: S108  a directory of ours, mode 700, on disk so that it survives a reboot
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One filesystem to mount on the target: which volume, of which kind, where."""
+
+    volume: str
+    kind: str
+    mount_point: str
+    source_mount_point: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """One group to bring up on the target from BCVs.
+
+    `bcvs` maps the serial of each BCV to the UUID of the physical volume that it must carry.
+    `partitions` gives the partition (its number) where the physical volume is not on the whole device.
+    """
+
+    group: VolumeGroup
+    new_name: str
+    bcvs: tuple[tuple[str, str], ...]
+    partitions: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    prefix: str = ""
+    read_only: bool = True
+    same_host: bool = False
+
+
+class HostDriver(Protocol):
+    """Reads are commands with a pure parser; changes are steps that only a run may send."""
+
+    @property
+    def os(self) -> str:
+        """The word for this system in the configuration."""
+
+    def check(self, host: HostRef) -> Command:
+        """A read that prints a line for each thing that is missing here: commands, privileges, work directory."""
+
+    def discovery(self, host: HostRef) -> Command:
+        """The whole discovery of the host in one shell invocation."""
+
+    def parse_discovery(self, host: HostRef, result: Result) -> HostFacts:
+        """The facts; ParseError names what was not understood."""
+
+    def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+        """A held shell: on the line `freeze` it freezes and says `frozen TIME`, on `thaw` it thaws and says `thawed TIME`.
+
+        A timer of its own on the host thaws after `seconds`, come what may; so does the end of its standard input.
+        `failed REASON` when it could not freeze (all is thawed again); `expired TIME` instead of `thawed` when the
+        timer was first.
+        """
+
+    def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
+        """Make the BCVs visible and prove each by its serial. Binds `path.SERIAL`."""
+
+    def import_group(self, host: HostRef, request: ImportRequest) -> Step:
+        """Give the copy its own identity and name. Binds `vg_uuid.GROUP` and `vg_name.GROUP`."""
+
+    def activate(self, host: HostRef, request: ImportRequest) -> Step:
+        """Activate the imported group, found by its new UUID."""
+
+    def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
+        """Mount one filesystem of the imported group."""

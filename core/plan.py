@@ -1,0 +1,112 @@
+"""What will be done, before it is done: a Plan is phases of Steps, each with command, fence, probe, undo, and reasons.
+
+This module holds the shapes; `core.operations` makes plans out of an estate and a policy. All of it is pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from core.model import Finding, Pair, PairState
+from core.transport import Command
+
+
+class Phase(StrEnum):
+    """The parts of a run, in the order of the screen."""
+
+    MEASURE = "measure"
+    MAP = "map"
+    MIRRORS = "mirrors"
+    SPLIT = "split"
+    IMPORT = "import"
+    MOUNT = "mount"
+    BACKUP = "backup"
+    CLEANUP = "cleanup"
+    AFTER = "after"
+
+
+class StepKind(StrEnum):
+    """What the run does for a step; each kind has one handler in `core.run`."""
+
+    MEASURE = "measure"  # discover again, and compare with what the plan was made from
+    KEEP_MAP = "keep map"  # write the map, a new version, here and on the target
+    COMMAND = "command"  # a change: a remote job, or a command to the array
+    HOLD = "hold"  # freeze, in a shell that is held open
+    RELEASE = "release"  # thaw
+    AWAIT = "await"  # poll the array until the pairs are in the state
+    BACKUP = "backup"  # the backup driver copies
+    VERIFY = "verify"  # the backup driver reads back what it wrote
+    UNDO = "undo"  # take back, in reverse, what this run did on the target
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The explanation pane of a step."""
+
+    what: str
+    why: str
+    risk: str
+    by_hand: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitState:
+    """Wait until every pair is in one of the states (and ready, or not, where asked); `limit` in seconds."""
+
+    pairs: tuple[Pair, ...]
+    states: tuple[PairState, ...]
+    limit: float
+    ready: bool | None = None
+    same_split: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `fence` are the serials that the command insists on; `undo` takes back what it did on the target.
+
+    `undoes` names the step whose effect this one takes back (a cleanup step), so that it is not taken back twice.
+    `always` steps run after any failure too.
+    """
+
+    id: str
+    phase: Phase
+    kind: StepKind
+    title: str
+    host: str
+    explain: Explain
+    command: Command | None = None
+    fence: tuple[str, ...] = ()
+    probe: Command | None = None
+    undo: Command | None = None
+    undoes: str = ""
+    wait: AwaitState | None = None
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed."""
+
+    operation: str
+    set_name: str
+    steps: tuple[Step, ...]
+    made_at: datetime
+    start_states: tuple[tuple[Pair, PairState], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    summary: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases that have steps, in order."""
+        return tuple(dict.fromkeys(step.phase for step in self.steps))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that would be sent, so that a journal can prove which plan ran."""
+        sent = [[s.id, s.host, s.command.script if s.command else "", s.undo.script if s.undo else ""] for s in self.steps]
+        return hashlib.sha256(json.dumps([self.operation, self.set_name, sent]).encode()).hexdigest()
