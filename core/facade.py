@@ -30,6 +30,16 @@ class PlanRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One answer of `check`: what was tried, whether it is well, and what to do when it is not."""
+
+    subject: str
+    ok: bool
+    sentence: str
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRow:
     """One run as the history lists it; `ended` and `outcome` are None while its end is not known."""
 
@@ -89,6 +99,9 @@ class Facade(Protocol):
 
     def restore_files(self, set_name: str, backup: str, directory: str) -> Future[int]:
         """Restore a backup into an empty or absent directory of the target; the number of files."""
+
+    def check(self) -> Future[Sequence[CheckRow]]:
+        """Try every host, array and repository that the configuration names; read-only."""
 
     def drain(self) -> list[Event]:
         """The events since the last call."""

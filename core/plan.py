@@ -40,7 +40,6 @@ class StepKind(StrEnum):
     AWAIT = "await"  # poll the array until the pairs are in the state
     BACKUP = "backup"  # the backup driver copies
     VERIFY = "verify"  # the backup driver reads back what it wrote
-    UNDO = "undo"  # take back, in reverse, what this run did on the target
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Step:
     """One step. `fence` are the serials that the command insists on; `undo` takes back what it did on the target.
 
     `undoes` names the step whose effect this one takes back (a cleanup step), so that it is not taken back twice.
-    `always` steps run after any failure too.
+    `always` steps run after any failure too. `measure` names what a MEASURE step insists on: see `core.measures`.
     """
 
     id: str
@@ -85,6 +84,7 @@ class Step:
     undoes: str = ""
     wait: AwaitState | None = None
     always: bool = False
+    measure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

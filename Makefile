@@ -1,0 +1,47 @@
+# Two commands for a new user: `make demo` and `make test`. Everything they need is installed into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+K ?=
+
+.PHONY: demo test lint lab lab-test bench screenshots wheel-test clean
+
+$(VENV)/app: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/app
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+demo: $(VENV)/app
+	$(BIN)/splitmount demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest $(if $(K),-k "$(K)")
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(VENV)/dev
+	$(BIN)/python -m tests.lab -- $(BIN)/splitmount --config {config}
+
+lab-test: $(VENV)/dev
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 $(if $(K),-k "$(K)")
+
+bench: $(VENV)/dev
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 -k "window or incremental"
+
+screenshots: $(VENV)/dev
+	SPLITMOUNT_LAB=1 $(BIN)/python -m tests.lab.screenshots screenshots
+
+wheel-test: $(VENV)/dev
+	sh tests/wheel.sh $(abspath $(BIN)/python)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,445 @@
+"""The engine: its own thread and loop, every connection, every run. Screens and command line only ask and listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import itertools
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from core.arrays.base import ArrayDriver
+from core.backups.base import BackupDriver, BackupRecord, Progress
+from core.checks import verify
+from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
+from core.events import CommandEnded, CommandSent, Event, HostMeasured, Outcome, SetMeasured
+from core.facade import CheckRow, PlanRequest, RunRow
+from core.handlers import RunParts
+from core.hosts import HostDriver, HostRef
+from core.journal import Journal, Record
+from core.maps import MapKeeper
+from core.model import Estate, HostFacts, PairStatus
+from core.operations import SetDrivers, make_plan, pairs_in_use
+from core.plan import Plan
+from core.recover import cleanup_plan
+from core.run import Run
+from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
+from core.transport import ByteStream, Command, Result, Session, Status, Transport
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DriverTables:
+    """The drivers by their words in the configuration; literal tables, made at the composition root."""
+
+    hosts: Mapping[str, HostDriver]
+    arrays: Mapping[str, Callable[[ArraySettings], ArrayDriver]]
+    backups: Mapping[str, Callable[[BackupSettings], BackupDriver]]
+
+
+class LoggedTransport:
+    """A transport that says what it carries: every command, when it left, and how it came back."""
+
+    def __init__(self, inner: Transport, emit: Callable[[Event], None]) -> None:
+        """Wrap `inner`; `emit` hears CommandSent and CommandEnded."""
+        self._inner = inner
+        self._emit = emit
+        self._numbers = itertools.count(1)
+
+    @property
+    def read_only(self) -> bool:
+        """As the inner transport."""
+        return self._inner.read_only
+
+    def _sent(self, command: Command) -> tuple[int, float]:
+        number = next(self._numbers)
+        self._emit(CommandSent(number, datetime.now(UTC), command))
+        return number, time.monotonic()
+
+    def _ended(self, number: int, began: float, status: Status, exit_status: int | None, note: str) -> None:
+        self._emit(CommandEnded(number, status, exit_status, time.monotonic() - began, note))
+
+    async def run(self, command: Command) -> Result:
+        """Send and wait, both said."""
+        number, began = self._sent(command)
+        try:
+            result = await self._inner.run(command)
+        except SplitmountError as error:
+            self._ended(number, began, Status.FAILED, None, str(error))
+            raise
+        self._ended(number, began, result.status, result.exit_status, result.reason or _last_line(result.stderr))
+        return result
+
+    async def session(self, command: Command) -> Session:
+        """Open a held shell, said."""
+        number, began = self._sent(command)
+        try:
+            session = await self._inner.session(command)
+        except SplitmountError as error:
+            self._ended(number, began, Status.FAILED, None, str(error))
+            raise
+        self._ended(number, began, Status.OK, None, "held open")
+        return session
+
+    def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
+        """Open a stream, said."""
+        return self._stream(command)
+
+    @contextlib.asynccontextmanager
+    async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
+        number, began = self._sent(command)
+        status, note = Status.UNKNOWN, "left before its end"
+        try:
+            async with self._inner.stream(command) as stream:
+                yield stream
+            status, note = Status.OK, "streamed"
+        finally:
+            self._ended(number, began, status, None, note)
+
+    async def reconnect(self, host: str) -> None:
+        """As the inner transport."""
+        await self._inner.reconnect(host)
+
+    async def aclose(self) -> None:
+        """As the inner transport."""
+        await self._inner.aclose()
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+class Engine:
+    """The facade's one implementation. Thread-safe from outside; inside, one loop owns everything."""
+
+    def __init__(self, settings: Settings, drivers: DriverTables, transport: Transport) -> None:
+        """Start the thread. The journal is opened when it is first needed."""
+        self._settings = settings
+        self._tables = drivers
+        self._events: deque[Event] = deque()
+        self._transport = LoggedTransport(transport, self._events.append)
+        self._runs: dict[int, tuple[Run, asyncio.Task[Any]]] = {}
+        self._arrays: dict[str, ArrayDriver] = {}
+        self._journal: Journal | None = None
+        self._maps = MapKeeper(settings.state_dir / "maps")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._thread.start()
+
+    # --- what everyone may ask --------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return self._settings
+
+    @property
+    def read_only(self) -> bool:
+        """True when the transport refuses every change."""
+        return self._transport.read_only
+
+    def discover_host(self, host: str) -> Future[None]:
+        """Measure one host."""
+        return self._submit(self._discover_host(host))
+
+    def measure_set(self, set_name: str) -> Future[None]:
+        """Measure a set whole."""
+        return self._submit(self._measure_set(set_name))
+
+    def plan(self, request: PlanRequest) -> Future[Plan]:
+        """Measure, then plan."""
+        return self._submit(self._plan(request))
+
+    def start(self, plan: Plan, *, stepwise: bool = False) -> Future[int]:
+        """Begin a run."""
+        return self._submit(self._start(plan, stepwise))
+
+    def proceed(self, run: int, *, to_end: bool = False) -> None:
+        """Let a paused run go on."""
+        self._loop.call_soon_threadsafe(lambda: self._runs[run][0].proceed(to_end=to_end) if run in self._runs else None)
+
+    def stop_after_step(self, run: int) -> None:
+        """Stop a run at its next boundary."""
+        self._loop.call_soon_threadsafe(lambda: self._runs[run][0].stop_after_step() if run in self._runs else None)
+
+    def running(self) -> tuple[int, ...]:
+        """The runs that are under way."""
+        return tuple(number for number, (_, task) in list(self._runs.items()) if not task.done())
+
+    def history(self, set_name: str = "") -> Future[Sequence[RunRow]]:
+        """All runs, newest first."""
+        return self._submit(self._history(set_name))
+
+    def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
+        """The backups of a set."""
+        return self._submit(self._backups(set_name))
+
+    def restore_files(self, set_name: str, backup: str, directory: str) -> Future[int]:
+        """Restore a backup into an empty directory."""
+        return self._submit(self._restore_files(set_name, backup, directory))
+
+    def check(self) -> Future[Sequence[CheckRow]]:
+        """Try every host and array of the configuration, read-only."""
+        return self._submit(self._check())
+
+    def drain(self) -> list[Event]:
+        """The events since the last call."""
+        out = []
+        while self._events:
+            out.append(self._events.popleft())
+        return out
+
+    def close(self) -> None:
+        """Let every run reach a safe end, then close. Blocks."""
+        if not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    # --- measuring --------------------------------------------------------------------------------------------------
+
+    def _set(self, name: str) -> SetSettings:
+        if name not in self._settings.sets:
+            known = ", ".join(self._settings.sets) or "none"
+            raise ConfigError(f"there is no set {name!r} in the configuration; known: {known}")
+        return self._settings.sets[name]
+
+    def _host(self, name: str) -> tuple[HostDriver, HostRef]:
+        if name not in self._settings.hosts:
+            known = ", ".join(self._settings.hosts) or "none"
+            raise ConfigError(f"there is no host {name!r} in the configuration; known: {known}")
+        host: HostSettings = self._settings.hosts[name]
+        return self._tables.hosts[host.os], HostRef(host.name, host.os, host.become, host.work_dir)
+
+    def _array(self, name: str) -> ArrayDriver:
+        if name not in self._arrays:
+            settings = self._settings.arrays[name]
+            self._arrays[name] = self._tables.arrays[settings.driver](settings)
+        return self._arrays[name]
+
+    def _drivers(self, settings: SetSettings) -> SetDrivers:
+        source, source_ref = self._host(settings.source)
+        target, target_ref = self._host(settings.target)
+        backup = self._tables.backups[settings.backup.driver](settings.backup) if settings.backup else None
+        return SetDrivers(source, source_ref, target, target_ref, self._array(settings.array), backup)
+
+    async def _facts(self, host: str) -> HostFacts:
+        driver, ref = self._host(host)
+        result = await self._transport.run(driver.discovery(ref))
+        return driver.parse_discovery(ref, result)
+
+    async def _try_facts(self, host: str) -> HostFacts | str:
+        """The facts, or why there are none; said as an event either way."""
+        try:
+            facts = await self._facts(host)
+        except SplitmountError as error:
+            self._events.append(HostMeasured(host, datetime.now(UTC), None, str(error)))
+            return str(error)
+        self._events.append(HostMeasured(host, facts.measured_at, facts))
+        return facts
+
+    async def _discover_host(self, host: str) -> None:
+        self._host(host)
+        await self._try_facts(host)
+
+    async def _try_pairs(self, settings: SetSettings) -> tuple[PairStatus, ...] | str:
+        try:
+            return await self._array(settings.array).status(self._transport, pairs_in_use(settings.pairs))
+        except SplitmountError as error:
+            return str(error)
+
+    async def _estate(self, settings: SetSettings) -> Estate:
+        """Both hosts and the array at once; what could not be measured is named, never left out."""
+        hosts = tuple(dict.fromkeys((settings.source, settings.target)))
+        *facts, pairs = await asyncio.gather(*(self._try_facts(h) for h in hosts), self._try_pairs(settings))
+        by_host = dict(zip(hosts, facts, strict=True))
+        parts = {"source": by_host[settings.source], "target": by_host[settings.target], "pairs": pairs}
+        source, target = parts["source"], parts["target"]
+        return Estate(
+            settings.name,
+            datetime.now(UTC),
+            source if isinstance(source, HostFacts) else None,
+            target if isinstance(target, HostFacts) else None,
+            pairs if isinstance(pairs, tuple) else (),
+            {part: value for part, value in parts.items() if isinstance(value, str)},
+        )
+
+    async def _measure_set(self, set_name: str) -> None:
+        settings = self._set(set_name)
+        estate = await self._estate(settings)
+        self._events.append(SetMeasured(set_name, estate, verify(settings, estate)))
+
+    # --- planning and running ---------------------------------------------------------------------------------------
+
+    async def _plan(self, request: PlanRequest) -> Plan:
+        settings = self._set(request.set_name)
+        if request.operation == "cleanup":
+            records = self._records()
+            return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target)
+        estate = await self._estate(settings)
+        self._events.append(SetMeasured(settings.name, estate, verify(settings, estate)))
+        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC))
+
+    async def _start(self, plan: Plan, stepwise: bool) -> int:
+        if self.read_only:
+            raise ReadOnlyRefused("this console is read-only: start it without --read-only to run a plan")
+        settings = self._set(plan.set_name)
+        if any(r.settings.name == plan.set_name for r in self._parts_running()):
+            raise Refused(f"a run of {plan.set_name} is under way on this console")
+        parts = RunParts(
+            plan=plan,
+            settings=settings,
+            drivers=self._drivers(settings),
+            transport=self._transport,
+            journal=self._open_journal(),
+            maps=self._maps,
+            emit=self._events.append,
+            measure=lambda: self._estate(settings),
+            operator=getpass.getuser(),
+            console=socket.gethostname(),
+        )
+        run = Run(parts, stepwise=stepwise)
+        number = run.begin()
+        self._runs[number] = (run, self._loop.create_task(run.execute()))
+        return number
+
+    def _parts_running(self) -> list[RunParts]:
+        return [run.parts for run, task in self._runs.values() if not task.done()]
+
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self._settings.state_dir / "journal.db")
+        return self._journal
+
+    # --- what was ---------------------------------------------------------------------------------------------------
+
+    def _records(self) -> dict[int, list[Record]]:
+        """The journal by run; no file is made just to look."""
+        rows: dict[int, list[Record]] = {}
+        if self._journal is not None or (self._settings.state_dir / "journal.db").exists():
+            for record in self._open_journal().records():
+                rows.setdefault(record.run, []).append(record)
+        return rows
+
+    async def _history(self, set_name: str) -> Sequence[RunRow]:
+        out = [history_row(records) for records in self._records().values()]
+        return [row for row in reversed(out) if set_name in ("", row.set_name)]
+
+    async def _backups(self, set_name: str) -> Sequence[BackupRecord]:
+        settings = self._set(set_name)
+        drivers = self._drivers(settings)
+        if drivers.backup is None:
+            return []
+        ref = drivers.target_ref
+        return await drivers.backup.list(self._transport, ref.name, ref.become, set_name)
+
+    async def _restore_files(self, set_name: str, backup: str, directory: str) -> int:
+        if self.read_only:
+            raise ReadOnlyRefused("this console is read-only: start it without --read-only to restore")
+        drivers = self._drivers(self._set(set_name))
+        if drivers.backup is None:
+            raise Refused(f"set {set_name} has no backup in its configuration")
+        ref = drivers.target_ref
+
+        def report(progress: Progress) -> None:
+            del progress  # the command line waits for the end; the console will show it with its own guide
+
+        return await drivers.backup.restore(self._transport, ref.name, ref.become, backup, directory, report)
+
+    # --- check ------------------------------------------------------------------------------------------------------
+
+    async def _check(self) -> Sequence[CheckRow]:
+        hosts = await asyncio.gather(*(self._check_host(name) for name in self._settings.hosts))
+        arrays = await asyncio.gather(*(self._check_array(name) for name in self._settings.arrays))
+        sets = await asyncio.gather(*(self._check_backup(s) for s in self._settings.sets.values() if s.backup))
+        return [row for rows in (*hosts, *arrays, *sets) for row in rows]
+
+    async def _check_host(self, name: str) -> list[CheckRow]:
+        driver, ref = self._host(name)
+        serves = [s.name for s in self._settings.sets.values() if name in (s.source, s.target)]
+        subject = f"host {name}"
+        try:
+            if not serves:  # a management or backup host: it must answer, and needs no volume manager
+                await self._transport.run(Command(name, f"check {name}", "true\n"))
+                return [CheckRow(subject, True, "reachable, host key known")]
+            result = await self._transport.run(driver.check(ref))
+        except SplitmountError as error:
+            return [CheckRow(subject, False, str(error), "")]
+        if result.status is Status.UNKNOWN:
+            return [CheckRow(subject, False, f"no answer: {result.reason}")]
+        missing = [line.removeprefix("missing: ") for line in result.stdout.splitlines() if line.startswith("missing: ")]
+        if missing:
+            return [CheckRow(subject, False, f"missing: {what}") for what in missing]
+        return [CheckRow(subject, True, "reachable, host key known, commands present, privileges as needed")]
+
+    async def _check_array(self, name: str) -> list[CheckRow]:
+        try:
+            array = self._array(name)
+            wrong = await array.check(self._transport)
+        except SplitmountError as error:
+            wrong = (str(error),)
+        subject = f"array {name}"
+        return [CheckRow(subject, False, sentence) for sentence in wrong] or [
+            CheckRow(subject, True, "answers; devices present")
+        ]
+
+    async def _check_backup(self, settings: SetSettings) -> list[CheckRow]:
+        subject = f"backup of {settings.name}"
+        try:
+            drivers = self._drivers(settings)
+            ref = drivers.target_ref
+            wrong = await drivers.backup.check(self._transport, ref.name, ref.become) if drivers.backup else ()
+        except SplitmountError as error:
+            wrong = (str(error),)
+        return [CheckRow(subject, False, sentence) for sentence in wrong] or [CheckRow(subject, True, "repository usable")]
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    async def _aclose(self) -> None:
+        for run, task in self._runs.values():
+            if not task.done():
+                run.stop_after_step()
+        await asyncio.gather(*(task for _, task in self._runs.values()), return_exceptions=True)
+        await self._transport.aclose()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def history_row(records: Sequence[Record]) -> RunRow:
+    """One line of history from the records of one run."""
+    start, end = records[0], next((r for r in records if r.kind == "end"), None)
+    body: Mapping[str, Any] = start.body
+    last: Mapping[str, Any] = end.body if end else {}
+    outcome = Outcome(last["outcome"]) if end else None
+    summary = tuple(
+        f"{r.step}: {r.body.get('outcome')} {r.body.get('message', '')}".strip() for r in records if r.kind == "outcome"
+    )
+    return RunRow(
+        run=start.run,
+        set_name=str(body.get("set", "")),
+        operation=str(body.get("operation", "")),
+        operator=str(body.get("operator", "")),
+        console=str(body.get("console", "")),
+        started=start.at,
+        ended=end.at if end else None,
+        outcome=outcome,
+        exit_code=last.get("exit_code"),
+        message=str(last.get("message", "")) if end else "no end is recorded: this run died, or is under way elsewhere",
+        summary=summary,
+    )

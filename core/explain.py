@@ -1,0 +1,88 @@
+"""The explanations of the steps that are the same on every host and array; drivers bring their own for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.plan import Explain
+
+EXPLAIN: Mapping[str, Explain] = {
+    "measure-basis": Explain(
+        "Discovers both hosts again and reads the state of every pair.",
+        "Time has passed since the plan was made. The run goes on only if groups (UUID and sequence number) and pair states are those it was made from.",
+        "Nothing: it only reads. If something changed, the run ends here with nothing changed.",
+        "On the source: vgs -o vg_name,vg_uuid,vg_seqno. On the array: the state of the pairs.",
+    ),
+    "measure-idle": Explain(
+        "Reads on the target whether any BCV of the set is in an active group or mounted.",
+        "The next step overwrites the BCVs. A host that still uses one would see its data change underneath.",
+        "Nothing: it only reads. A BCV in use ends the run here.",
+        "On the target: lsblk -o NAME,SERIAL,MOUNTPOINTS and dmsetup deps.",
+    ),
+    "measure-clean": Explain(
+        "Discovers the target again and looks for anything that this run brought up.",
+        "Mirrors are put back only after it is proved that nothing of them is left in use.",
+        "Nothing: it only reads. What is left is named, with the commands that remove it.",
+        "On the target: vgs -o vg_name,vg_uuid, findmnt, dmsetup ls.",
+    ),
+    "keep-map": Explain(
+        "Writes the map (volume groups, devices, logical volumes, filesystems) as a new version here, and a copy on the target.",
+        "In a disaster the source cannot be asked any more; the newest kept map is then what tells how its data is laid out.",
+        "A full disk in the work directory; the run then ends before any mirror was touched.",
+        "Compare the file with vgs, lvs and findmnt on the source.",
+    ),
+    "await-established": Explain(
+        "Polls the array until every pair of the set is established.",
+        "A mirror that is still being copied is not a copy yet.",
+        "A pair that never gets there: the run ends at its limit and names it.",
+        "Read the pair states on the array; tracks pending fall towards zero.",
+    ),
+    "await-split": Explain(
+        "Polls the array until every pair is split, and checks that all were split at the same instant.",
+        "Some arrays finish a split in the background; a BCV may be read only afterwards, and only a set with one split identity is one point in time.",
+        "A copy that fails leaves that pair invalid: it is named, and nothing is imported.",
+        "Read the pair states on the array.",
+    ),
+    "await-ready": Explain(
+        "Reads the array: every BCV of the set is split, with one split identity, and ready.",
+        "A set that mixes two instants would import without a word from the volume manager and hold broken data.",
+        "Nothing: it only reads.",
+        "Read pair states and split times on the array.",
+    ),
+    "settle": Explain(
+        "Dismisses the finished copy jobs and marks the pairs in the array.",
+        "The array keeps a finished job until told otherwise; the mark makes the state survive.",
+        "If it is cut off, it can be done again: the state is read from what the array holds.",
+        "Read jobs and bitmaps on the array.",
+    ),
+    "freeze": Explain(
+        "Flushes the filesystems of the set on the source and holds back new writes.",
+        "The split then catches files that are whole, not only blocks that are consistent.",
+        "Writers wait until the thaw. A timer on the source itself thaws after its time, even if this console dies or the network is cut.",
+        "On the source: writes to the mount points hang; fsfreeze -u MOUNTPOINT thaws by hand.",
+    ),
+    "thaw": Explain(
+        "Lets the source write again, and reports how long it was held, by its own clock.",
+        "No source may stay frozen; this step runs after any failure too.",
+        "If the timer was first, the split was not taken under the freeze: the run says so and does not use it.",
+        "On the source: touch a file below each mount point.",
+    ),
+    "backup": Explain(
+        "Copies all files of the mounted BCVs into the repository, bound to the identity and time of the split.",
+        "The mirror is overwritten by the next establish; the backup stays.",
+        "A full repository or a lost connection: the incomplete copy is never listed as a backup.",
+        "Compare number of files and bytes below the mount points with the backup's.",
+    ),
+    "verify": Explain(
+        "Reads the backup back from the repository and compares it with what was copied.",
+        "A backup that was never read is a hope.",
+        "Nothing on the hosts: it only reads. A difference fails the run.",
+        "Restore it into an empty directory and compare checksums.",
+    ),
+    "undo": Explain(
+        "Takes back what an earlier step of this run did, after measuring that it is still ours.",
+        "The target is left as it was found; only what this run created is removed, matched by UUID and serial.",
+        "Something else uses it meanwhile: then nothing is removed, and the run says what is left, as commands.",
+        "The command shown is the whole of it.",
+    ),
+}

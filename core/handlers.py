@@ -1,0 +1,355 @@
+"""What a run does for each kind of step: one function a kind, over the state of the run."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from core.backups.base import BackupRecord, BackupRequest, Progress
+from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, TransportError
+from core.events import Bound, Event, StepOutput, StepProgress
+from core.jobs import JobRef, run_job
+from core.journal import Journal
+from core.mapfile import build_map, mirror_map
+from core.maps import MapKeeper
+from core.measures import bcvs_in_use, changed_since, leftovers
+from core.model import Estate, PairState, PairStatus
+from core.operations import SetDrivers, backup_request, pairs_in_use
+from core.plan import AwaitState, Plan, Step, StepKind
+from core.progress import Rate
+from core.settings import SetSettings
+from core.transport import Channel, Command, Session, Status, Transport
+
+FENCED = 90  # exit status of a script whose fence or precondition said no, with nothing changed
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """Everything that a run works with; nothing in it belongs to the run."""
+
+    plan: Plan
+    settings: SetSettings
+    drivers: SetDrivers
+    transport: Transport
+    journal: Journal
+    maps: MapKeeper
+    emit: Callable[[Event], None]
+    measure: Callable[[], Awaitable[Estate]]
+    operator: str
+    console: str
+
+
+@dataclass(slots=True)
+class RunState:
+    """What a run knows so far. `changed` is set before the first command with effect is sent."""
+
+    parts: RunParts
+    number: int = 0
+    key: str = ""
+    values: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
+    session: Session | None = None
+    estate: Estate | None = None
+    statuses: tuple[PairStatus, ...] = ()
+    record: BackupRecord | None = None
+
+    @property
+    def directory(self) -> str:
+        """The directory of this run on the target."""
+        return f"{self.parts.drivers.target_ref.work_dir}/runs/{self.key}"
+
+    def bind(self, name: str, value: str) -> None:
+        """A late value is known: on disk before it is used."""
+        self.values[name] = value
+        self.parts.journal.note(self.number, "", {"bound": name, "value": value})
+        self.parts.emit(Bound(self.number, name, value))
+
+    def note(self, step: Step, **body: object) -> None:
+        """Record a fact about a step."""
+        self.parts.journal.note(self.number, step.id, body)
+
+    def reporter(self, step: Step) -> Callable[[Progress], None]:
+        """An ear for progress that knows the rate."""
+        rate = Rate()
+
+        def report(progress: Progress) -> None:
+            speed, left = rate.report(time.monotonic(), progress.done, progress.total)
+            note = "" if progress.files is None else f"{progress.files} files"
+            self.parts.emit(StepProgress(self.number, step.id, progress.done, progress.total, speed, left, note))
+
+        return report
+
+
+def new_split_id(now: datetime) -> str:
+    """The identity of a split: its time in milliseconds since 1970, base 36, and 16 random bits."""
+    number, digits = int(now.timestamp() * 1000), ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return f"{digits}-{secrets.token_hex(2)}"
+
+
+def describe(statuses: tuple[PairStatus, ...]) -> str:
+    """The pairs and their states in one line."""
+    return ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}{f' ({s.note})' if s.note else ''}" for s in statuses)
+
+
+# --- measure ---------------------------------------------------------------------------------------------------------
+
+
+async def measure(state: RunState, step: Step, command: Command | None) -> str:
+    """Measure the set again and insist on what the step names; Refused when it is not so."""
+    estate = await state.parts.measure()
+    wrong = MEASURES[step.measure](state, estate)
+    if wrong:
+        raise (NeedsAttention if step.measure == "clean" else Refused)("; ".join(wrong))
+    if step.measure == "basis":
+        state.estate, state.statuses = estate, estate.pairs
+    return f"measured at {estate.measured_at:%H:%M:%S} UTC"
+
+
+def _basis(state: RunState, estate: Estate) -> tuple[str, ...]:
+    return changed_since(state.parts.plan, state.parts.settings, estate)
+
+
+def _idle(state: RunState, estate: Estate) -> tuple[str, ...]:
+    if estate.target is None:
+        return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
+    return bcvs_in_use(estate.target, state.parts.settings.pairs, state.parts.settings.mount.prefix)
+
+
+def _clean(state: RunState, estate: Estate) -> tuple[str, ...]:
+    if estate.target is None:
+        return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
+    uuids = [value for name, value in state.values.items() if name.startswith("vg_uuid.")]
+    names = [value for name, value in state.values.items() if name.startswith("vg_name.")]
+    return leftovers(estate.target, uuids, names, state.parts.settings.mount.prefix)
+
+
+MEASURES: Mapping[str, Callable[[RunState, Estate], tuple[str, ...]]] = {"basis": _basis, "idle": _idle, "clean": _clean}
+
+
+# --- map and commands ------------------------------------------------------------------------------------------------
+
+
+async def keep_map(state: RunState, step: Step, command: Command | None) -> str:
+    """Keep the map here as a new version, and hand it to the target."""
+    parts, estate = state.parts, state.estate
+    if estate is None or estate.source is None:
+        raise CommandFailed("no measured source to make a map of")
+    std = build_map(parts.settings.name, estate.source, parts.settings.volume_groups)
+    path = parts.maps.keep(std, mirror_map(std, pairs_in_use(parts.settings.pairs)))
+    if command is not None:
+        before = state.changed
+        await change(state, step, command)
+        state.changed = before  # a file in our own work directory changes nothing of the hosts
+    return str(path)
+
+
+async def change(state: RunState, step: Step, command: Command | None) -> str:
+    """Send a change: to the array as it is, to a host as a remote job."""
+    if command is None:
+        raise CommandFailed(f"step {step.id} has no command")
+    if command.channel is Channel.QMP:
+        return await _array_change(state, step, command)
+    return await _job(state, step, command)
+
+
+async def _array_change(state: RunState, step: Step, command: Command) -> str:
+    state.changed = True
+    try:
+        result = await state.parts.transport.run(command)
+    except TransportError as error:
+        raise CommandFailed(f"{command.host}: {command.title}: not sent: {error}") from error
+    if result.status is Status.UNKNOWN:
+        raise OutcomeUnknown(f"{command.host}: {command.title}: {result.reason}")
+    if result.status is Status.FAILED:
+        raise CommandFailed(f"{command.host}: {command.title}: {result.stderr.strip() or result.exit_status}")
+    return ""
+
+
+async def _job(state: RunState, step: Step, command: Command) -> str:
+    drivers = state.parts.drivers
+    ref = next(r for r in (drivers.target_ref, drivers.source_ref) if r.name == command.host)
+    directory = f"{ref.work_dir}/runs/{state.key}"
+    job = JobRef(command.host, directory, f"{directory}/{state.number:04d}-{step.id}", ref.become)
+    report = state.reporter(step)
+    end = await run_job(state.parts.transport, command, job, lambda text: _heard(state, step, report, text))
+    for line in end.stdout.splitlines():
+        if line.startswith("@bind "):
+            _, name, value = line.split(" ", 2)
+            state.bind(name, value)
+    if end.status is Status.OK:
+        state.changed = True
+        return ""
+    words = end.stderr.strip() or end.reason or f"exit status {end.exit_status}"
+    if end.status is Status.FAILED and end.exit_status == FENCED:
+        raise Refused(f"{command.host}: {words}")
+    state.changed = True
+    if end.status is Status.UNKNOWN:
+        raise OutcomeUnknown(f"{command.host}: {command.title}: {words}")
+    raise CommandFailed(f"{command.host}: {command.title}: {words}")
+
+
+def _heard(state: RunState, step: Step, report: Callable[[Progress], None], text: str) -> None:
+    plain = []
+    for line in text.splitlines():
+        if line.startswith("@progress "):
+            _, done, total = line.split()
+            report(Progress(int(done), int(total) or None))
+        elif not line.startswith("@bind "):
+            plain.append(line)
+    if plain:
+        state.parts.emit(StepOutput(state.number, step.id, "\n".join(plain)))
+
+
+# --- freeze and thaw -------------------------------------------------------------------------------------------------
+
+
+async def hold(state: RunState, step: Step, command: Command | None) -> str:
+    """Open every channel, then freeze: from here to the thaw nothing is sent but the split."""
+    if command is None:
+        raise CommandFailed("nothing to freeze")
+    parts = state.parts
+    session = await parts.transport.session(command)
+    try:
+        await session.expect(("ready",), command.timeout)
+        await parts.drivers.array.status(parts.transport, pairs_in_use(parts.settings.pairs))
+        state.session = session
+        await session.send("freeze")
+        answer = await session.expect(("frozen", "failed"), command.timeout)
+    except TransportError as lost:
+        state.session = None
+        await session.close()
+        raise OutcomeUnknown(f"{command.host}: freeze: {lost}; the timer on the host thaws what is frozen") from lost
+    if answer.startswith("failed"):
+        state.session = None
+        await session.close()
+        raise CommandFailed(f"{command.host}: freeze: {answer}")
+    return answer
+
+
+async def release(state: RunState, step: Step, command: Command | None) -> str:
+    """Thaw. CommandFailed when the timer was first: the split is then not the frozen instant."""
+    session, state.session = state.session, None
+    if session is None:
+        return "nothing was frozen"
+    try:
+        await session.send("thaw")
+        answer = await session.expect(("thawed", "expired"), 60.0)
+    except TransportError as lost:
+        raise OutcomeUnknown(f"{step.host}: thaw: {lost}; the timer on the host thaws it") from lost
+    finally:
+        await session.close()
+    if answer.startswith("expired"):
+        raise CommandFailed(f"{step.host}: the timer thawed before the split was done: the split is not the frozen instant")
+    began, ended = (float(part) for part in answer.split()[1:3])
+    state.note(step, freeze_window=ended - began)
+    return f"frozen for {1000 * (ended - began):.0f} ms by the clock of {step.host}"
+
+
+# --- waiting for the array -------------------------------------------------------------------------------------------
+
+
+async def wait_for(state: RunState, step: Step, command: Command | None) -> str:
+    """Poll the array, politely, until the pairs are where the step wants them; CommandFailed at the limit."""
+    if step.wait is None:
+        raise CommandFailed(f"step {step.id} waits for nothing")
+    wait, report, pause = step.wait, state.reporter(step), 0.02
+    limit = time.monotonic() + wait.limit
+    while not _arrived(wait, statuses := await _status(state, wait)):
+        _say_copied(report, statuses)
+        if any(s.state is PairState.INVALID for s in statuses):
+            raise CommandFailed(f"a copy failed in the array: {describe(statuses)}")
+        if time.monotonic() > limit:
+            raise CommandFailed(f"not there after {wait.limit:.0f} s: {describe(statuses)}")
+        await asyncio.sleep(pause)
+        pause = min(1.0, pause * 1.5)
+    _say_copied(report, statuses)
+    state.statuses = statuses
+    state.note(step, pairs=[[s.pair.std, s.pair.bcv, s.state, s.split_id] for s in statuses])
+    if wait.same_split:
+        _one_instant(state, statuses)
+    return describe(statuses)
+
+
+async def _status(state: RunState, wait: AwaitState) -> tuple[PairStatus, ...]:
+    return await state.parts.drivers.array.status(state.parts.transport, wait.pairs)
+
+
+def _arrived(wait: AwaitState, statuses: tuple[PairStatus, ...]) -> bool:
+    return all(s.state in wait.states and (wait.ready is None or s.ready is wait.ready) for s in statuses)
+
+
+def _say_copied(report: Callable[[Progress], None], statuses: tuple[PairStatus, ...]) -> None:
+    copying = [(s.copied, s.to_copy) for s in statuses if s.to_copy is not None and s.copied is not None]
+    if copying:
+        report(Progress(sum(done for done, _ in copying), sum(total for _, total in copying) or None))
+
+
+def _one_instant(state: RunState, statuses: tuple[PairStatus, ...]) -> None:
+    ids = {s.split_id for s in statuses}
+    if len(ids) != 1 or "" in ids:
+        raise NeedsAttention(f"the pairs were not split at one instant, nothing is imported: {describe(statuses)}")
+    ours = state.values.get("split_id")
+    if ours is not None and ids != {ours}:
+        raise NeedsAttention(f"another split than ours ({ours}) is on the mirrors: {describe(statuses)}")
+
+
+# --- backup ----------------------------------------------------------------------------------------------------------
+
+
+def _request(state: RunState) -> BackupRequest:
+    parts, estate = state.parts, state.estate
+    if estate is None or estate.source is None or not state.statuses:
+        raise CommandFailed("no measured source")
+    status = state.statuses[0]
+    if status.split_at is None:
+        raise CommandFailed("the array does not say when the mirrors were split")
+    request = backup_request(parts.settings, parts.drivers, estate.source, status.split_at)
+    return replace(request, run=state.key, split_id=status.split_id, split_at=status.split_at, job_dir=state.directory)
+
+
+async def back_up(state: RunState, step: Step, command: Command | None) -> str:
+    """Let the backup driver copy the mounted BCVs."""
+    driver = state.parts.drivers.backup
+    if driver is None:
+        raise CommandFailed("the set has no backup driver")
+    state.changed = True
+    record = state.record = await driver.run(state.parts.transport, _request(state), state.reporter(step))
+    state.note(step, backup=record)
+    return f"{record.id}: {record.files} files, {record.bytes} bytes"
+
+
+async def verify(state: RunState, step: Step, command: Command | None) -> str:
+    """Let the backup driver read back what it wrote."""
+    driver = state.parts.drivers.backup
+    if driver is None or state.record is None:
+        raise CommandFailed("there is no backup to verify")
+    record = await driver.verify(state.parts.transport, _request(state), state.record, state.reporter(step))
+    state.record = record
+    state.note(step, backup=record)
+    return f"{record.id} verified: {record.files} files, {record.bytes} bytes read back and compared"
+
+
+Handler = Callable[[RunState, Step, Command | None], Awaitable[str]]
+
+HANDLERS: Mapping[StepKind, Handler] = {
+    StepKind.MEASURE: measure,
+    StepKind.KEEP_MAP: keep_map,
+    StepKind.COMMAND: change,
+    StepKind.HOLD: hold,
+    StepKind.RELEASE: release,
+    StepKind.AWAIT: wait_for,
+    StepKind.BACKUP: back_up,
+    StepKind.VERIFY: verify,
+}
+
+
+def utc_now() -> datetime:
+    """The time, aware of its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,146 @@
+"""The journal: every step's intent before it is done and its outcome after, on disk before anything else happens.
+
+One append-only table in SQLite (WAL, synchronous=FULL: a commit survives the loss of power). Each record carries the
+SHA-256 of its predecessor's hash and its own content, so that a change of the past is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.errors import SplitmountError
+from core.jsonable import to_json
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    step TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS records_by_run ON records (run, seq);
+"""
+
+
+class JournalError(SplitmountError):
+    """The journal cannot be written or read; without it nothing is changed anywhere."""
+
+    title = "Journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal. Kinds: start, intent, outcome, note, end."""
+
+    seq: int
+    run: int
+    at: datetime
+    kind: str
+    step: str
+    body: Mapping[str, object]
+    hash: str
+
+
+def _digest(previous: str, run: int, at: str, kind: str, step: str, body: str) -> str:
+    return hashlib.sha256(json.dumps([previous, run, at, kind, step, body]).encode()).hexdigest()
+
+
+class Journal:
+    """The journal in one file. Used from the engine's thread only."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create it. JournalError says what to do when that is not possible."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(f"{path}: {error}; check that the directory is writable and the disk is not full") from error
+
+    def begin(self, body: Mapping[str, object]) -> int:
+        """The number of a new run, with its start on disk."""
+        return self._append(None, "start", "", body)
+
+    def intent(self, run: int, step: str, body: Mapping[str, object]) -> None:
+        """Record what is about to be done; on disk when this returns."""
+        self._append(run, "intent", step, body)
+
+    def outcome(self, run: int, step: str, body: Mapping[str, object]) -> None:
+        """Record how a step ended."""
+        self._append(run, "outcome", step, body)
+
+    def note(self, run: int, step: str, body: Mapping[str, object]) -> None:
+        """Record a fact: a bound value, a measurement, a decision."""
+        self._append(run, "note", step, body)
+
+    def end(self, run: int, body: Mapping[str, object]) -> None:
+        """Record the end of a run."""
+        self._append(run, "end", "", body)
+
+    def _append(self, run: int | None, kind: str, step: str, body: Mapping[str, object]) -> int:
+        text = json.dumps(to_json(body), ensure_ascii=True, sort_keys=True)
+        at = datetime.now(UTC).isoformat()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                if run is None:
+                    run = int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM records").fetchone()[0])
+                last = self._db.execute("SELECT hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+                digest = _digest(last[0] if last else "", run, at, kind, step, text)
+                self._db.execute(
+                    "INSERT INTO records (run, at, kind, step, body, hash) VALUES (?, ?, ?, ?, ?, ?)",
+                    (run, at, kind, step, text, digest),
+                )
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: {error}; nothing is changed without a journal") from error
+        return run
+
+    def records(self, run: int | None = None) -> Iterator[Record]:
+        """The records of one run, or all, in order."""
+        query = "SELECT seq, run, at, kind, step, body, hash FROM records"
+        rows = (
+            self._db.execute(query + " WHERE run = ? ORDER BY seq", (run,))
+            if run
+            else self._db.execute(query + " ORDER BY seq")
+        )
+        for seq, number, at, kind, step, body, digest in rows:
+            yield Record(seq, number, datetime.fromisoformat(at), kind, step, json.loads(body), digest)
+
+    def unfinished(self) -> tuple[int, ...]:
+        """Runs that have a start and no end."""
+        rows = self._db.execute(
+            "SELECT run FROM records GROUP BY run HAVING sum(kind = 'start') > 0 AND sum(kind = 'end') = 0 ORDER BY run"
+        )
+        return tuple(row[0] for row in rows)
+
+    def tampered(self) -> int | None:
+        """The first record whose hash does not follow from its predecessor, or None when the chain holds."""
+        previous = ""
+        for seq, run, at, kind, step, body, digest in self._db.execute(
+            "SELECT seq, run, at, kind, step, body, hash FROM records ORDER BY seq"
+        ):
+            if _digest(previous, run, at, kind, step, body) != digest:
+                return int(seq)
+            previous = digest
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

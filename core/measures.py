@@ -1,0 +1,54 @@
+"""What a MEASURE step insists on: pure comparisons of what was planned with what is there now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.model import Estate, HostFacts, Pair
+from core.operations import basis
+from core.plan import Plan
+from core.settings import SetSettings
+
+
+def changed_since(plan: Plan, settings: SetSettings, estate: Estate) -> tuple[str, ...]:
+    """What differs between the estate that the plan was made from and the one measured now, as sentences."""
+    if estate.source is None or estate.target is None:
+        return tuple(f"{part} could not be measured: {why}" for part, why in estate.errors.items())
+    now = basis(settings, estate.source)
+    out = [
+        f"{what} was {then} when the plan was made and is {now.get(what, 'gone')} now"
+        for what, then in plan.facts.items()
+        if what.startswith("group.") and now.get(what) != then
+    ]
+    states = {status.pair: status.state for status in estate.pairs}
+    out += [
+        f"pair {pair.std}/{pair.bcv} was {then.value} when the plan was made and is "
+        f"{states[pair].value if pair in states else 'gone'} now"
+        for pair, then in plan.start_states
+        if states.get(pair) is not then
+    ]
+    return tuple(out)
+
+
+def bcvs_in_use(target: HostFacts, pairs: Iterable[Pair], prefix: str) -> tuple[str, ...]:
+    """Which BCVs, or mounts of the set, the target uses right now, as sentences."""
+    serials = {pair.bcv for pair in pairs}
+    out = []
+    for group in target.groups:
+        ours = [p.device_serial for p in group.physical if p.device_serial in serials]
+        active = [v.name for v in group.volumes if v.active and not v.hidden]
+        if ours and active:
+            out.append(f"group {group.name} on {', '.join(ours)} is active on {target.host}: {', '.join(active)}")
+    return (*out, *(f"{point} is mounted on {target.host}" for point in _below(target, prefix)))
+
+
+def leftovers(target: HostFacts, group_uuids: Iterable[str], names: Iterable[str], prefix: str) -> tuple[str, ...]:
+    """What a run brought up and is still there, as sentences: groups by UUID or name, mounts below the prefix."""
+    uuids, taken = set(group_uuids), set(names)
+    out = [f"group {g.name} ({g.uuid}) is still on {target.host}" for g in target.groups if g.uuid in uuids or g.name in taken]
+    return (*out, *(f"{point} is still mounted on {target.host}" for point in _below(target, prefix)))
+
+
+def _below(target: HostFacts, prefix: str) -> tuple[str, ...]:
+    root = prefix.rstrip("/")
+    return tuple(p for p in target.mount_points if root and (p == root or p.startswith(root + "/")))

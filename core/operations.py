@@ -1,0 +1,393 @@
+"""From (operation, estate, policy) to a Plan. Pure: what is not in the arguments cannot be in the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.arrays.base import ArrayDriver, SplitMark
+from core.backups.base import BackupDriver, BackupRequest
+from core.checks import verify
+from core.errors import Refused
+from core.explain import EXPLAIN
+from core.facade import PlanRequest
+from core.hosts import HostDriver, HostRef, ImportRequest, Mount
+from core.model import Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, Severity, VolumeGroup
+from core.plan import AwaitState, Phase, Plan, Step, StepKind
+from core.policy import Verb, decide, decide_after
+from core.settings import PostPolicy, PrePolicy, SetSettings
+
+MOUNTED_KINDS = frozenset({"ext2", "ext3", "ext4", "xfs"})
+SPLIT_ID = "@{split_id}@"
+
+
+@dataclass(frozen=True, slots=True)
+class SetDrivers:
+    """The drivers that serve one set, and the two hosts as they need them."""
+
+    source: HostDriver
+    source_ref: HostRef
+    target: HostDriver
+    target_ref: HostRef
+    array: ArrayDriver
+    backup: BackupDriver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What every part of the planner looks at."""
+
+    request: PlanRequest
+    settings: SetSettings
+    estate: Estate
+    drivers: SetDrivers
+    source: HostFacts
+    target: HostFacts
+    pairs: tuple[PairStatus, ...]
+
+    @property
+    def groups(self) -> tuple[VolumeGroup, ...]:
+        return tuple(g for name in self.settings.volume_groups if (g := self.source.group(name)) is not None)
+
+    @property
+    def plain_pairs(self) -> tuple[Pair, ...]:
+        return tuple(status.pair for status in self.pairs)
+
+
+def pairs_in_use(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """The first pair of each standard, in the order of the file: the mirrors that an operation works with."""
+    first: dict[str, Pair] = {}
+    for pair in pairs:
+        first.setdefault(pair.std, pair)
+    return tuple(first.values())
+
+
+def make_plan(request: PlanRequest, settings: SetSettings, estate: Estate, drivers: SetDrivers, now: datetime) -> Plan:
+    """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed."""
+    if request.operation not in OPERATIONS:
+        raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
+    findings = verify(settings, estate)
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    if errors or estate.source is None or estate.target is None:
+        raise Refused(refusal(settings.name, request.operation, errors))
+    context = _Context(request, settings, estate, drivers, estate.source, estate.target, estate.pairs)
+    steps, summary = OPERATIONS[request.operation](context)
+    return Plan(
+        operation=request.operation,
+        set_name=settings.name,
+        steps=unique(steps),
+        made_at=now,
+        start_states=tuple((s.pair, s.state) for s in estate.pairs),
+        findings=findings,
+        summary=tuple(summary),
+        facts=basis(settings, estate.source),
+    )
+
+
+def refusal(set_name: str, operation: str, findings: list[Finding]) -> str:
+    """The refusing findings as one text, each with what to do."""
+    lines = [f"{operation} of {set_name} is refused, nothing was changed:"]
+    lines += [f"  {f.code} {f.subject}: {f.sentence}" + (f" {f.action}" if f.action else "") for f in findings]
+    return "\n".join(lines)
+
+
+def basis(settings: SetSettings, source: HostFacts) -> dict[str, str]:
+    """What the plan rests on, and what must still be true when the run begins: identity and age of each group."""
+    groups = [g for g in source.groups if g.name in settings.volume_groups]
+    return {f"group.{g.name}": f"{g.uuid} seqno {g.seqno}" for g in groups}
+
+
+def unique(steps: list[Step]) -> tuple[Step, ...]:
+    """The steps with ids that are unique in the plan: a repeated id gets a number."""
+    seen: dict[str, int] = {}
+    out = []
+    for step in steps:
+        seen[step.id] = seen.get(step.id, 0) + 1
+        out.append(step if seen[step.id] == 1 else replace(step, id=f"{step.id}-{seen[step.id]}"))
+    return tuple(out)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _measure(context: _Context, phase: Phase, what: str, host: str) -> Step:
+    titles = {
+        "basis": "Measure again: hosts, groups, pairs",
+        "idle": "Prove that no host uses the BCVs",
+        "clean": "Prove that the target is as it was",
+    }
+    return Step(f"measure-{what}", phase, StepKind.MEASURE, titles[what], host, EXPLAIN[f"measure-{what}"], measure=what)
+
+
+def _keep_map(context: _Context) -> Step:
+    return Step(
+        "keep-map",
+        Phase.MAP,
+        StepKind.KEEP_MAP,
+        "Write the map, keep it by version, hand it to the target",
+        context.settings.target,
+        EXPLAIN["keep-map"],
+    )
+
+
+def _await(context: _Context, step_id: str, phase: Phase, title: str, wait: AwaitState) -> Step:
+    return Step(step_id, phase, StepKind.AWAIT, title, context.drivers.array.host, EXPLAIN[step_id], wait=wait)
+
+
+def _await_established(context: _Context, phase: Phase, pairs: tuple[Pair, ...]) -> Step:
+    wait = AwaitState(pairs, (PairState.ESTABLISHED,), context.settings.wait_limit)
+    return _await(context, "await-established", phase, "Wait until the mirrors are established", wait)
+
+
+def _settle(context: _Context, phase: Phase, pairs: tuple[Pair, ...]) -> list[Step]:
+    command = context.drivers.array.finish(pairs)
+    if command is None:
+        return []
+    title = "Settle the finished copies in the array"
+    return [Step("settle", phase, StepKind.COMMAND, title, command.host, EXPLAIN["settle"], command=command)]
+
+
+def _phased(steps: tuple[Step, ...], phase: Phase) -> list[Step]:
+    return [replace(step, phase=phase) for step in steps]
+
+
+def _establish(context: _Context, phase: Phase, statuses: tuple[PairStatus, ...], *, full: bool = False) -> list[Step]:
+    pairs = tuple(s.pair for s in statuses)
+    return [
+        _measure(context, phase, "idle", context.settings.target),
+        *_phased(context.drivers.array.establish(statuses, full=full), phase),
+        _await_established(context, phase, pairs),
+        *_settle(context, phase, pairs),
+    ]
+
+
+def frozen_mounts(groups: tuple[VolumeGroup, ...], source: HostFacts) -> tuple[str, ...]:
+    """The mount points that the split freezes: every mounted filesystem of the set, outermost first."""
+    names = {g.name for g in groups}
+    mounted = {f.mount_point for f in source.filesystems if f.group in names and f.mounted and f.kind != "swap"}
+    return tuple(sorted(mounted, key=lambda point: (point.count("/"), point)))
+
+
+def _split(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
+    """Freeze, split, thaw, wait. The thaw is an always-step, and comes before any waiting."""
+    settings, drivers = context.settings, context.drivers
+    *before, split = drivers.array.split(statuses, SplitMark(SPLIT_ID))
+    mounts = frozen_mounts(context.groups, context.source) if settings.freeze.enabled else ()
+    pairs = tuple(s.pair for s in statuses)
+    steps = _phased(tuple(before), Phase.SPLIT)
+    if mounts:
+        command = drivers.source.freeze(drivers.source_ref, mounts, settings.freeze.seconds)
+        title = f"Freeze {len(mounts)} filesystem{'s' * (len(mounts) > 1)} on {settings.source}"
+        steps.append(Step("freeze", Phase.SPLIT, StepKind.HOLD, title, settings.source, EXPLAIN["freeze"], command=command))
+    steps += _phased((split,), Phase.SPLIT)
+    if mounts:
+        title = f"Thaw {settings.source}"
+        steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], always=True))
+    wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
+    steps.append(_await(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
+    return steps + _settle(context, Phase.SPLIT, pairs)
+
+
+def _before(context: _Context) -> tuple[list[Step], list[str]]:
+    """The steps that the pre-policy asks for, from the measured states."""
+    policy = context.request.pre_policy or context.settings.pre_policy
+    decision = decide(policy, context.pairs, allow_mixed=context.request.allow_mixed)
+    if decision.fails:
+        raise Refused(
+            f"{context.request.operation} of {context.settings.name} is refused, nothing was changed:\n  {decision.sentence}"
+        )
+    steps: list[Step] = []
+    statuses = context.pairs
+    for verb in decision.actions:
+        steps += _VERBS[verb](context, statuses, context.request.full)
+    return steps, [f"{policy.value}: {decision.sentence}", *decision.warnings]
+
+
+def _verb_wait(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
+    pairs = tuple(s.pair for s in statuses)
+    return [_await_established(context, Phase.MIRRORS, pairs), *_settle(context, Phase.MIRRORS, pairs)]
+
+
+def _verb_establish(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
+    down = tuple(s for s in statuses if s.state is not PairState.ESTABLISHED)
+    return [
+        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
+        *_phased(context.drivers.array.establish(down, full=full), Phase.MIRRORS),
+    ]
+
+
+def _verb_split(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
+    established = tuple(replace(s, state=PairState.ESTABLISHED) for s in statuses)
+    return _split(context, established)
+
+
+def _verb_split_established(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
+    return _split(context, tuple(s for s in statuses if s.state is PairState.ESTABLISHED))
+
+
+_VERBS: Mapping[Verb, Callable[[_Context, tuple[PairStatus, ...], bool], list[Step]]] = {
+    Verb.WAIT: _verb_wait,
+    Verb.ESTABLISH: _verb_establish,
+    Verb.SPLIT: _verb_split,
+    Verb.SPLIT_ESTABLISHED: _verb_split_established,
+}
+
+
+def _mount_of(settings: SetSettings, filesystem: Filesystem) -> Mount:
+    prefix = settings.mount.prefix.rstrip("/")
+    point = prefix + filesystem.mount_point if filesystem.mount_point != "/" else prefix
+    return Mount(filesystem.volume, filesystem.kind, point, filesystem.mount_point)
+
+
+def import_requests(settings: SetSettings, source: HostFacts, pairs: tuple[Pair, ...]) -> tuple[ImportRequest, ...]:
+    """What to bring up on the target: each group of the set, its BCVs by serial, its mounts outermost first."""
+    bcv_of = {pair.std: pair.bcv for pair in pairs}
+    requests = []
+    for name in settings.volume_groups:
+        group = source.group(name)
+        if group is None:
+            continue
+        mounts = [
+            _mount_of(settings, f)
+            for f in source.filesystems
+            if f.group == name and f.mount_point.startswith("/") and f.mounted and f.kind in MOUNTED_KINDS
+        ]
+        requests.append(
+            ImportRequest(
+                group=group,
+                new_name=name + settings.group_suffix,
+                bcvs=tuple((bcv_of[p.device_serial], p.uuid) for p in group.physical),
+                partitions=tuple((bcv_of[p.device_serial], p.partition) for p in group.physical if p.partition),
+                mounts=tuple(sorted(mounts, key=lambda m: m.mount_point)),
+                prefix=settings.mount.prefix,
+                read_only=settings.mount.read_only,
+                same_host=settings.source == settings.target,
+            )
+        )
+    return tuple(requests)
+
+
+def _bring_up(context: _Context) -> list[Step]:
+    """Ready, attach, import, activate, mount; each with its undo."""
+    drivers, settings = context.drivers, context.settings
+    requests = import_requests(settings, context.source, context.plain_pairs)
+    used = tuple(dict.fromkeys(serial for r in requests for serial, _ in r.bcvs))
+    pairs = tuple(p for p in context.plain_pairs if p.bcv in used)
+    wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, ready=True, same_split=not context.request.allow_mixed)
+    steps = _phased(drivers.array.ready(pairs), Phase.IMPORT)
+    steps.append(_await(context, "await-ready", Phase.IMPORT, "Measure: all BCVs split at one instant, and ready", wait))
+    steps += _phased((drivers.target.attach(drivers.target_ref, used),), Phase.IMPORT)
+    for request in requests:
+        steps += _phased((drivers.target.import_group(drivers.target_ref, request),), Phase.IMPORT)
+        steps += _phased((drivers.target.activate(drivers.target_ref, request),), Phase.IMPORT)
+    mounts = [(request, mount) for request in requests for mount in request.mounts]
+    mounts.sort(key=lambda pair: (pair[1].mount_point.count("/"), pair[1].mount_point))
+    for request, mount in mounts:
+        steps += _phased((drivers.target.mount(drivers.target_ref, request, mount),), Phase.MOUNT)
+    return steps
+
+
+def backup_request(settings: SetSettings, drivers: SetDrivers, source: HostFacts, now: datetime) -> BackupRequest:
+    """What the backup driver is asked; the run puts in its own number, directory, and the split's identity and time."""
+    mounts = [m for r in import_requests(settings, source, pairs_in_use(settings.pairs)) for m in r.mounts]
+    mounts.sort(key=lambda m: (m.mount_point.count("/"), m.mount_point))
+    trees = tuple((m.mount_point, m.source_mount_point) for m in mounts)
+    ref = drivers.target_ref
+    return BackupRequest(settings.name, "", ref.name, trees, SPLIT_ID, now, ref.work_dir, ref.become)
+
+
+def _back_up(context: _Context) -> list[Step]:
+    drivers, settings = context.drivers, context.settings
+    if drivers.backup is None:
+        raise Refused(f"set {settings.name} has no backup: add `backup: {{driver: …, repository: …}}` to its configuration")
+    request = backup_request(settings, drivers, context.source, context.estate.measured_at)
+    if not request.trees:
+        raise Refused(f"set {settings.name} has no mounted filesystem to back up on {settings.source}")
+    commands = drivers.backup.commands(request)
+    shown = replace(commands[0], text="\n".join(c.text for c in commands)) if commands else None
+    name = drivers.backup.name
+    return [
+        Step(
+            "backup", Phase.BACKUP, StepKind.BACKUP, f"Back up with {name}", settings.target, EXPLAIN["backup"], command=shown
+        ),
+        Step("verify", Phase.BACKUP, StepKind.VERIFY, f"Verify the {name} backup", settings.target, EXPLAIN["verify"]),
+    ]
+
+
+def undo_step(step: Step, index: int = 0) -> Step:
+    """The cleanup step that takes back what a step did."""
+    return Step(
+        f"undo-{step.id}",
+        Phase.CLEANUP,
+        StepKind.COMMAND,
+        f"Take back: {step.title[0].lower()}{step.title[1:]}",
+        step.host,
+        EXPLAIN["undo"],
+        command=step.undo,
+        fence=step.fence,
+        undoes=step.id,
+    )
+
+
+def _clean_up(context: _Context, brought_up: list[Step]) -> list[Step]:
+    named = unique(brought_up)
+    undo = [undo_step(step) for step in reversed(named) if step.undo is not None]
+    return [*undo, _measure(context, Phase.CLEANUP, "clean", context.settings.target)]
+
+
+def _after(context: _Context) -> tuple[list[Step], list[str]]:
+    policy: PostPolicy = context.request.post_policy or context.settings.post_policy
+    decision = decide_after(policy, context.pairs)
+    summary = [f"{policy.value}: {decision.sentence}"]
+    if not decision.establish:
+        return [], summary
+    down = tuple(replace(s, state=PairState.SPLIT, ready=False) for s in context.pairs)
+    return _establish(context, Phase.AFTER, down), summary
+
+
+# --- operations ------------------------------------------------------------------------------------------------------
+
+_Planned = tuple[list[Step], list[str]]
+
+
+def _plan_backup(context: _Context) -> _Planned:
+    before, summary = _before(context)
+    up = _bring_up(context)
+    back_up = _back_up(context)
+    after, summary_after = _after(context)
+    start = [_measure(context, Phase.MEASURE, "basis", context.settings.source), _keep_map(context)]
+    steps = [*start, *before, *up, *back_up, *_clean_up(context, up), *after]
+    return steps, [*summary, *summary_after]
+
+
+def _plan_map(context: _Context) -> _Planned:
+    return [_measure(context, Phase.MEASURE, "basis", context.settings.source), _keep_map(context)], []
+
+
+def _plan_split(context: _Context) -> _Planned:
+    request = replace(context.request, pre_policy=PrePolicy.DOWN)
+    steps, summary = _before(replace(context, request=request))
+    return [*_plan_map(context)[0], *steps], summary
+
+
+def _plan_establish(context: _Context) -> _Planned:
+    down = tuple(s for s in context.pairs if s.state is not PairState.ESTABLISHED)
+    busy = [s for s in down if s.state not in {PairState.SPLIT, PairState.NEVER, PairState.INVALID}]
+    if busy:
+        odd = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in busy)
+        raise Refused(f"establish of {context.settings.name} is refused, nothing was changed: {odd}; wait, then try again")
+    if not down:
+        return [_measure(context, Phase.MEASURE, "basis", context.settings.source)], ["all pairs are established already"]
+    lost = [s.pair.bcv for s in down if s.state is PairState.SPLIT]
+    summary = [f"the point in time on {', '.join(lost)} is overwritten"] if lost else []
+    start = _measure(context, Phase.MEASURE, "basis", context.settings.source)
+    return [start, *_establish(context, Phase.MIRRORS, down, full=context.request.full)], summary
+
+
+OPERATIONS: Mapping[str, Callable[[_Context], _Planned]] = {
+    "backup": _plan_backup,
+    "map": _plan_map,
+    "split": _plan_split,
+    "establish": _plan_establish,
+}

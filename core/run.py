@@ -1,0 +1,219 @@
+"""Executes one Plan: journal, do, journal; thaws whatever happens; takes back in reverse when a step fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, SplitmountError
+from core.events import Outcome, RunEnded, RunPaused, RunStarted, StepEnded, StepStarted
+from core.handlers import HANDLERS, RunParts, RunState, describe, new_split_id, utc_now
+from core.operations import undo_step
+from core.plan import Phase, Step, StepKind
+from core.transport import Command, bind, late_names, shown
+
+
+class Stopped(SplitmountError):
+    """The operator asked the run to stop at a boundary between steps."""
+
+    title = "Stopped"
+
+
+@dataclass(slots=True)
+class _Control:
+    """What the operator wants: go on freely or step by step, or stop."""
+
+    stepwise: bool
+    stop: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Run:
+    """One execution of a plan. `execute` never raises for what goes wrong on hosts: the end says it."""
+
+    def __init__(self, parts: RunParts, *, stepwise: bool = False) -> None:
+        """Prepare; nothing is journalled or sent before `begin`."""
+        self._parts = parts
+        self._state = RunState(parts)
+        self._control = _Control(stepwise)
+        self._stack: list[Step] = []
+        self._done: list[str] = []
+        self._phase = Phase.MEASURE
+        self._unmeasured = False  # a change whose outcome is unknown and that no undo measures
+
+    @property
+    def number(self) -> int:
+        """The number of the run in the journal; 0 before `begin`."""
+        return self._state.number
+
+    @property
+    def parts(self) -> RunParts:
+        """What the run works with."""
+        return self._parts
+
+    def proceed(self, *, to_end: bool) -> None:
+        """Let the next step go, or all the rest."""
+        self._control.stepwise = self._control.stepwise and not to_end
+        self._control.wake.set()
+
+    def stop_after_step(self) -> None:
+        """Stop at the next boundary between steps; there is none between freeze and thaw."""
+        self._control.stop = True
+        self._control.wake.set()
+
+    def begin(self) -> int:
+        """Open the journal's record of this run; its number."""
+        parts, now = self._parts, utc_now()
+        plan = parts.plan
+        body = {"set": plan.set_name, "operation": plan.operation, "operator": parts.operator, "console": parts.console}
+        number = parts.journal.begin({**body, "digest": plan.digest, "plan": plan})
+        key = plan.facts.get("run_key") or f"{plan.set_name}-{now:%Y%m%dT%H%M%SZ}-{number:04d}-{plan.digest[:6]}"
+        self._state.number, self._state.key = number, key
+        self._state.values.update({n[6:]: v for n, v in plan.facts.items() if n.startswith("value.")})
+        parts.journal.note(number, "", {"run_key": key})
+        parts.emit(RunStarted(number, now, plan))
+        return number
+
+    async def execute(self) -> RunEnded:
+        """Do the plan; whatever happens, thaw, take back what must be taken back, and say how it ended."""
+        began = time.monotonic()
+        error: SplitmountError | None = None
+        try:
+            await self._forward()
+        except SplitmountError as problem:
+            error = problem
+        except Exception as bug:  # noqa: BLE001  the one broad except: a bug must not leave a source frozen
+            error = CommandFailed(f"internal error in phase {self._phase.value}: {bug!r}; please report it")
+        await self._thaw_for_sure()
+        end = await self._conclude(error, began)
+        body = {"outcome": end.outcome, "exit_code": end.exit_code, "message": end.message, "done": end.done, "left": end.left}
+        self._parts.journal.end(self.number, body)
+        self._parts.emit(end)
+        return end
+
+    async def _forward(self) -> None:
+        for step in self._parts.plan.steps:
+            await self._gate(step)
+            self._phase = step.phase
+            await self._step(step)
+            self._done.append(step.title)
+
+    async def _gate(self, step: Step) -> None:
+        """Wait for the operator at the boundary before a step; between freeze and thaw there is no boundary."""
+        if self._state.session is not None:
+            return
+        if self._control.stepwise and not self._control.stop:
+            self._control.wake.clear()
+            self._parts.emit(RunPaused(self.number, step.id))
+            await self._control.wake.wait()
+        if self._control.stop:
+            raise Stopped(f"stopped by the operator before the step: {step.title}")
+
+    async def _step(self, step: Step) -> None:
+        """Journal the intent, do it, journal the outcome. What may have been done is on the undo stack beforehand."""
+        parts, began = self._parts, time.monotonic()
+        command = self._bound(step.command) if step.command is not None else None
+        parts.journal.intent(self.number, step.id, {"host": step.host, "command": command, "undo": step.undo})
+        parts.emit(StepStarted(self.number, step.id, utc_now(), command))
+        if step.undo is not None:
+            self._stack.append(step)
+        try:
+            message = await HANDLERS[step.kind](self._state, step, command)
+        except SplitmountError as problem:
+            if isinstance(problem, Refused) and step in self._stack:
+                self._stack.remove(step)
+            self._unmeasured = self._unmeasured or (isinstance(problem, OutcomeUnknown) and step.undo is None)
+            self._outcome(step, _word(problem), str(problem), began)
+            raise
+        except Exception as bug:
+            self._outcome(step, Outcome.UNKNOWN, repr(bug), began)
+            raise
+        self._stack = [done for done in self._stack if done.id != step.undoes]
+        self._outcome(step, Outcome.OK, message, began)
+
+    def _outcome(self, step: Step, outcome: Outcome, message: str, began: float) -> None:
+        seconds = time.monotonic() - began
+        self._parts.journal.outcome(self.number, step.id, {"outcome": outcome, "message": message, "seconds": seconds})
+        self._parts.emit(StepEnded(self.number, step.id, outcome, seconds, message))
+
+    def _bound(self, command: Command) -> Command:
+        """The command with its late values; a new split gets its identity here, right before it is sent."""
+        names, values = late_names(command), self._state.values
+        if "split_id" in names and "split_id" not in values:
+            self._state.bind("split_id", new_split_id(utc_now()))
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise CommandFailed(f"{command.host}: {command.title}: not known yet: {', '.join(missing)}")
+        return bind(command, values)
+
+    async def _thaw_for_sure(self) -> None:
+        """The always-step that is still due when the source is frozen."""
+        due = [step for step in self._parts.plan.steps if step.kind is StepKind.RELEASE and step.always]
+        for step in due if self._state.session is not None else []:
+            try:
+                await self._step(step)
+            except SplitmountError as problem:
+                self._state.note(step, thaw=str(problem))
+
+    async def _conclude(self, error: SplitmountError | None, began: float) -> RunEnded:
+        left: list[str] = []
+        outcome, code, message = Outcome.OK, 0, "done"
+        if error is not None:
+            undone = bool(self._stack)
+            left = await self._take_back()
+            outcome, code = self._verdict(error, left)
+            message = str(error)
+            if undone and not left:
+                message += "; what was done on the target was taken back"
+            if self._state.changed:
+                message += f"; mirrors: {await self._mirrors()}"
+        seconds = time.monotonic() - began
+        return RunEnded(self.number, utc_now(), outcome, code, seconds, tuple(self._done), tuple(left), message)
+
+    def _verdict(self, error: SplitmountError, left: list[str]) -> tuple[Outcome, int]:
+        """How the run ended, in a word and an exit code."""
+        if left:
+            return Outcome.ATTENTION, NeedsAttention.exit_code
+        if not self._state.changed:
+            return _word(error), error.exit_code
+        if self._unmeasured:
+            return Outcome.UNKNOWN, OutcomeUnknown.exit_code
+        if isinstance(error, NeedsAttention) or self._phase is Phase.AFTER:
+            return Outcome.ATTENTION, NeedsAttention.exit_code
+        return Outcome.STOPPED if isinstance(error, Stopped) else Outcome.FAILED, 4
+
+    async def _take_back(self) -> list[str]:
+        """Undo in reverse; a failing undo stops, and what is left is returned as commands."""
+        while self._stack:
+            step = self._stack[-1]
+            try:
+                await self._step(undo_step(step))
+            except SplitmountError as problem:
+                rest = [f"{s.host}: {shown(self._best(s.undo))}" for s in reversed(self._stack) if s.undo is not None]
+                return [f"{step.title}: {problem}", *rest]
+            self._done.append(f"taken back: {step.title}")
+        return []
+
+    def _best(self, command: Command) -> Command:
+        """The command with whatever late values are known, for a person."""
+        names = late_names(command)
+        return bind(command, {n: self._state.values.get(n, n) for n in names})
+
+    async def _mirrors(self) -> str:
+        """The state in which the mirrors are left, measured; or that it is unknown."""
+        try:
+            statuses = await self._parts.drivers.array.status(self._parts.transport, self._parts.settings.pairs)
+        except SplitmountError as problem:
+            return f"unknown ({problem})"
+        return describe(statuses)
+
+
+def _word(problem: SplitmountError) -> Outcome:
+    table = (
+        (Refused, Outcome.REFUSED),
+        (OutcomeUnknown, Outcome.UNKNOWN),
+        (NeedsAttention, Outcome.ATTENTION),
+        (Stopped, Outcome.STOPPED),
+    )
+    return next((word for kind, word in table if isinstance(problem, kind)), Outcome.FAILED)

@@ -1,0 +1,88 @@
+"""The journal: durable, ordered, chained."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from core.journal import Journal, JournalError
+
+
+def test_intent_and_outcome_are_read_back_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    run = journal.begin({"set": "payroll"})
+    journal.intent(run, "split", {"text": "x"})
+    journal.outcome(run, "split", {"outcome": "ok"})
+    journal.end(run, {"outcome": "ok"})
+    assert [(r.kind, r.step) for r in journal.records(run)] == [
+        ("start", ""),
+        ("intent", "split"),
+        ("outcome", "split"),
+        ("end", ""),
+    ]
+    assert journal.unfinished() == ()
+
+
+def test_a_run_without_an_end_is_unfinished(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    first, second = journal.begin({}), journal.begin({})
+    journal.end(first, {})
+    assert journal.unfinished() == (second,)
+
+
+def test_a_changed_record_breaks_the_chain_at_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = Journal(path)
+    run = journal.begin({})
+    for number in range(5):
+        journal.note(run, f"s{number}", {"n": number})
+    assert journal.tampered() is None
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE records SET body = '{}' WHERE step = 's2'")
+    assert journal.tampered() == 4
+
+
+def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = Journal(path)
+    run = journal.begin({})
+    for number in range(5):
+        journal.note(run, f"s{number}", {"n": number})
+    with sqlite3.connect(path) as other:
+        other.execute("DELETE FROM records WHERE step = 's1'")
+    assert journal.tampered() == 4
+
+
+def _write_and_die(path: Path) -> None:
+    journal = Journal(path)
+    run = journal.begin({})
+    journal.intent(run, "split", {})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_intent_survives_the_death_of_the_console(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    process = multiprocessing.get_context("spawn").Process(target=_write_and_die, args=(path,))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    journal = Journal(path)
+    assert [(r.kind, r.step) for r in journal.records(1)] == [("start", ""), ("intent", "split")]
+    assert journal.unfinished() == (1,)
+
+
+def test_every_commit_is_synchronous_full(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_journal_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="writable"):
+        Journal(tmp_path / "file" / "j.db")
