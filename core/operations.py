@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,10 +15,12 @@ from core.errors import Refused
 from core.explain import EXPLAIN
 from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
+from core.mapfile import build_map, mirror_map, write
 from core.model import Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, Severity, VolumeGroup
 from core.plan import AwaitState, Phase, Plan, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
+from core.transport import Command, Effect
 
 MOUNTED_KINDS = frozenset({"ext2", "ext3", "ext4", "xfs"})
 SPLIT_ID = "@{split_id}@"
@@ -121,14 +125,35 @@ def _measure(context: _Context, phase: Phase, what: str, host: str) -> Step:
 
 
 def _keep_map(context: _Context) -> Step:
+    ref, settings = context.drivers.target_ref, context.settings
+    std = build_map(settings.name, context.source, settings.volume_groups)
+    texts = {"std": write(std), "bcv": write(mirror_map(std, context.plain_pairs))}
+    name = f"{context.source.measured_at:%Y%m%dT%H%M%SZ}"
     return Step(
         "keep-map",
         Phase.MAP,
         StepKind.KEEP_MAP,
         "Write the map, keep it by version, hand it to the target",
-        context.settings.target,
+        settings.target,
         EXPLAIN["keep-map"],
+        command=Command(ref.name, "hand the map to the target", map_script(ref, settings.name, name, texts), Effect.CHANGE),
     )
+
+
+def map_script(ref: HostRef, set_name: str, name: str, texts: Mapping[str, str]) -> str:
+    """Write map files into our work directory on a host, each under its final name only when it is whole."""
+    directory = f"{ref.work_dir}/maps/{set_name}"
+    lines = [
+        "LC_ALL=C; export LC_ALL",
+        "umask 077",
+        f"mkdir -p {shlex.quote(directory)} || exit 1",
+        f"cd {shlex.quote(directory)} || exit 1",
+    ]
+    for kind, text in texts.items():
+        mark = "END-OF-MAP-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        file = shlex.quote(f"{name}.{kind}")
+        lines += [f"cat > {file}.new <<'{mark}' || exit 1", text.rstrip("\n"), mark, f"mv {file}.new {file} || exit 1"]
+    return "\n".join(lines) + "\n"
 
 
 def _await(context: _Context, step_id: str, phase: Phase, title: str, wait: AwaitState) -> Step:

@@ -37,6 +37,14 @@ def choose_accelerator(image: Image) -> Accelerator:
     named = os.environ.get("SPLITMOUNT_LAB_ACCEL")
     if named:
         return {"kvm": KVM, "kvm-filtered": KVM_FILTERED, "tcg": TCG}[named]
+    chosen = _kept_or_probed(image)
+    if chosen == TCG:
+        print("lab: KVM does not boot a kernel here; falling back to software emulation (TCG)", file=sys.stderr)
+    return chosen
+
+
+def _kept_or_probed(image: Image) -> Accelerator:
+    """Probe at most once per boot of this machine, since a failing probe takes its whole time limit."""
     note = image.directory.parent / "accelerator.json"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     if note.exists():
@@ -45,8 +53,6 @@ def choose_accelerator(image: Image) -> Accelerator:
             return Accelerator(**kept)
     chosen = next((candidate for candidate in (KVM, KVM_FILTERED) if _boots(candidate, image)), TCG)
     note.write_text(json.dumps({"boot_id": boot_id, **asdict(chosen)}))
-    if chosen is TCG:
-        print("lab: KVM does not boot a kernel here; falling back to software emulation (TCG)", file=sys.stderr)
     return chosen
 
 

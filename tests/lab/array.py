@@ -9,6 +9,7 @@ import getpass
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +44,17 @@ class Array:
     devices: tuple[Device, ...]
     leash: Leash
     _daemon: subprocess.Popen[bytes] | None = field(default=None)
+    _fabric: subprocess.Popen[bytes] | None = field(default=None)
+    _monitor: Qmp | None = field(default=None)
 
     @property
     def nbd_socket(self) -> Path:
-        """Where the machines attach their disks."""
+        """The daemon's own front end; the machines reach it through the fabric."""
         return self.directory / "nbd.sock"
+
+    def fabric_socket(self, name: str) -> Path:
+        """Where a machine attaches the device."""
+        return self.directory / "fabric" / name
 
     @property
     def product_socket(self) -> Path:
@@ -73,54 +80,73 @@ class Array:
         log = self.directory / "daemon.log"
         self._daemon = self.leash.spawn(self._arguments(shown), log)
         wait_until(self._answers, "qemu-storage-daemon", 15.0, log)
+        self._monitor = Qmp(self.tests_socket)
+        if self._fabric is None:
+            self._start_fabric()
+
+    def _start_fabric(self) -> None:
+        """Start the paths between array and hosts; they outlive a crash of the daemon, as cables do."""
+        names = [device.name for device in self.devices]
+        log = self.directory / "fabric.log"
+        command = [sys.executable, "-m", "tests.lab.fabric", str(self.nbd_socket), str(self.directory / "fabric")]
+        self._fabric = self.leash.spawn([*command, *names], log, cwd=Path(__file__).parents[2])
+        wait_until(lambda: all(self.fabric_socket(name).exists() for name in names), "fabric", 15.0, log)
 
     def stop(self) -> None:
-        """End the daemon in order: jobs are cancelled, files closed."""
+        """End the fabric, and the daemon in order: jobs are cancelled, files closed."""
+        if self._fabric is not None:
+            self.leash.end(self._fabric)
+            self._fabric = None
+        self._close_monitor()
         if self._daemon is not None:
             self.leash.end(self._daemon)
             self._daemon = None
 
     def crash(self) -> None:
         """Kill the daemon as a power failure would: change tracking and jobs are lost, data is not."""
+        self._close_monitor()
         if self._daemon is not None:
             self.leash.end(self._daemon, hard=True)
             self._daemon = None
 
+    @property
     def qmp(self) -> Qmp:
-        """Open the tests' monitor; use it in a `with` and leave it soon."""
-        return Qmp(self.tests_socket)
+        """The tests' monitor, on one connection as long as the daemon lives.
+
+        A monitor that is reconnected to in quick succession mixes up its sessions (seen with qemu 7.2).
+        """
+        if self._monitor is None:
+            raise LabError("the array is not running")
+        return self._monitor
 
     def exports(self) -> set[str]:
         """Names of the devices that hosts can see now."""
-        with self.qmp() as qmp:
-            return {export["id"] for export in qmp.execute("query-block-exports") if not export["shutting-down"]}
+        exports = self.qmp.execute("query-block-exports")
+        return {export["id"] for export in exports if not export["shutting-down"]}
 
     def make_ready(self, *names: str) -> None:
         """Export devices again; one that is already exported stays as it is."""
         present = self.exports()
-        with self.qmp() as qmp:
-            for name in names:
-                if name not in present:
-                    export = {"type": "nbd", "id": name, "node-name": name, "name": name, "writable": True}
-                    qmp.execute("block-export-add", export)
+        for name in names:
+            if name not in present:
+                export = {"type": "nbd", "id": name, "node-name": name, "name": name, "writable": True}
+                self.qmp.execute("block-export-add", export)
 
     def make_not_ready(self, *names: str) -> None:
         """Take devices away from the hosts, whether they are in use or not."""
         present = self.exports()
-        with self.qmp() as qmp:
-            for name in names:
-                if name in present:
-                    qmp.execute("block-export-del", {"id": name, "mode": "hard"})
+        for name in names:
+            if name in present:
+                self.qmp.execute("block-export-del", {"id": name, "mode": "hard"})
         wait_until(lambda: not self.exports() & set(names), f"not ready of {names}", 10.0)
 
     def forget_pairs(self) -> None:
         """Cancel all jobs, drop all change tracking and make everything ready: every pair was never established."""
-        with self.qmp() as qmp:
-            _end_jobs(qmp)
-            for node in qmp.execute("query-named-block-nodes", {"flat": True}):
-                for bitmap in node.get("dirty-bitmaps", []):
-                    where = {"node": node["node-name"], "name": bitmap["name"]}
-                    qmp.execute("block-dirty-bitmap-remove", where)
+        _end_jobs(self.qmp)
+        for node in self.qmp.execute("query-named-block-nodes", {"flat": True}):
+            for bitmap in node.get("dirty-bitmaps", []):
+                where = {"node": node["node-name"], "name": bitmap["name"]}
+                self.qmp.execute("block-dirty-bitmap-remove", where)
         self.make_ready(*(device.name for device in self.devices))
 
     def device(self, name: str) -> Device:
@@ -130,14 +156,15 @@ class Array:
     def _file(self, device: Device) -> Path:
         return self.directory / f"{device.name}.raw"
 
+    def _close_monitor(self) -> None:
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
+
     def _answers(self) -> bool:
         if self._daemon is not None and self._daemon.poll() is not None:
             raise LabError(f"qemu-storage-daemon ended:\n{(self.directory / 'daemon.log').read_text()[-1500:]}")
-        try:
-            with self.qmp():
-                return True
-        except OSError:
-            return False
+        return self.tests_socket.exists() and self.nbd_socket.exists()
 
     def _arguments(self, ready: set[str]) -> list[str]:
         arguments = ["qemu-storage-daemon"]
@@ -207,7 +234,6 @@ class ManagementHost:
             "PasswordAuthentication": "no",
             "PermitRootLogin": "prohibit-password",
             "AllowStreamLocalForwarding": "yes",
-            "AllowTcpForwarding": "no",
             "MaxStartups": "100:30:200",
             "MaxSessions": "100",
         }

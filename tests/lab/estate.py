@@ -71,9 +71,7 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell script (with -eu) on `source`, `target` or `arraymgmt`; a failure raises with its output."""
         arguments = [*self.ssh_arguments(machine, user), f"exec sh -euc {shlex.quote(script)}"]
-        done = subprocess.run(
-            arguments, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False
-        )
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
         if check and done.returncode != 0:
             raise LabError(f"{machine}: exit {done.returncode}\n{script}\n{done.stdout}{done.stderr}")
         return done
@@ -141,8 +139,8 @@ class Lab:
         }
         socket = str(self.array.product_socket)
         array = {"driver": "qemu", "host": "arraymgmt", "socket": socket, "devices": self.node_of}
-        archive = {"driver": "archive", "repository": "repo"}
-        restic = {
+        archive: dict[str, object] = {"driver": "archive", "repository": "repo"}
+        restic: dict[str, object] = {
             "driver": "restic",
             "repository": "/var/tmp/restic-repo",
             "password_command": "cat /root/.restic-password",
@@ -179,10 +177,7 @@ def lab_devices() -> tuple[Device, ...]:
     return (
         *(Device(f"std{i}", f"{FIRST_STANDARD + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
         *(Device(f"bcv{i}", f"{FIRST_MIRROR + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
-        *(
-            Device(f"bcvx{i}", f"{FIRST_SECOND_MIRROR + i * SERIAL_STEP:08X}", size)
-            for i, size in enumerate(ORDINARY_SIZES)
-        ),
+        *(Device(f"bcvx{i}", f"{FIRST_SECOND_MIRROR + i * SERIAL_STEP:08X}", size) for i, size in enumerate(ORDINARY_SIZES)),
     )
 
 

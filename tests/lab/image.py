@@ -21,10 +21,30 @@ from pathlib import Path
 
 GUEST_FILES = Path(__file__).with_name("guest")
 PACKAGES = (
-    "linux-image-cloud-amd64 lvm2 thin-provisioning-tools openssh-server e2fsprogs xfsprogs btrfs-progs "
-    "cryptsetup-bin iproute2 udev kmod restic procps psmisc lsof acl attr sudo zstd dash busybox-static fdisk "
-    "util-linux-extra multipath-tools"
-).split()
+    "linux-image-cloud-amd64",
+    "lvm2",
+    "thin-provisioning-tools",
+    "openssh-server",
+    "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "cryptsetup-bin",
+    "iproute2",
+    "udev",
+    "kmod",
+    "restic",
+    "procps",
+    "psmisc",
+    "lsof",
+    "acl",
+    "attr",
+    "sudo",
+    "zstd",
+    "dash",
+    "busybox-static",
+    "fdisk",
+    "util-linux-extra",
+)
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 IMAGE_SIZE = "1400M"
 DROPPED_PATHS = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")

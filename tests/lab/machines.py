@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.lab.qmp import Qmp
 
 MEMORY_MEBIBYTES = 768
 BOOT_SECONDS = 30.0
+RECONNECT_SECONDS = 1
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Machine:
     autoactivate: bool
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = field(default=None)
+    _monitor: Qmp | None = field(default=None)
 
     @property
     def console(self) -> Path:
@@ -62,9 +64,9 @@ class Machine:
         self._control_socket.unlink(missing_ok=True)
         with _stand_ins(self.array, self.disks):
             self._process = self.leash.spawn(self._arguments(), self.directory / "qemu.log")
-            wait_until(self._control_answers, f"qemu of {self.name}", 20.0, self.directory / "qemu.log")
-        with Qmp(self._control_socket) as qmp:
-            qmp.execute("cont")
+            wait_until(self._opened, f"qemu of {self.name}", 20.0, self.directory / "qemu.log")
+            self._monitor = Qmp(self._control_socket)  # answers only when qemu has opened all its disks
+        self._control().execute("cont")
 
     def wait(self) -> None:
         """Wait until sshd greets."""
@@ -73,6 +75,9 @@ class Machine:
 
     def power_cut(self) -> None:
         """Kill the machine: nothing is flushed that the guest had not flushed."""
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
         if self._process is not None:
             self.leash.end(self._process, hard=True)
             self._process = None
@@ -81,13 +86,10 @@ class Machine:
         """Let the guest end in order (ACPI is not needed: Ctrl-Alt-Del reaches init), then be sure."""
         if not self.running or self._process is None:
             return
-        with Qmp(self._control_socket) as qmp:
-            keys = [{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")]
-            qmp.execute("send-key", {"keys": keys})
-        try:
+        keys = [{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")]
+        self._control().execute("send-key", {"keys": keys})
+        with suppress(subprocess.TimeoutExpired):  # a guest that hangs in I/O is cut off below
             self._process.wait(20.0 * self.accelerator.patience)
-        except subprocess.TimeoutExpired:
-            pass  # a guest that hangs in I/O is cut off below
         self.power_cut()
 
     def reboot(self, *, hard: bool = True) -> None:
@@ -108,14 +110,15 @@ class Machine:
             raise LabError(f"{self.name} switched itself off:\n{self.console.read_text(errors='replace')[-1500:]}")
         return False
 
-    def _control_answers(self) -> bool:
+    def _opened(self) -> bool:
         if not self.running:
             raise LabError(f"qemu of {self.name} ended:\n{(self.directory / 'qemu.log').read_text()[-1500:]}")
-        try:
-            with Qmp(self._control_socket):
-                return True
-        except OSError:
-            return False
+        return self._control_socket.exists()
+
+    def _control(self) -> Qmp:
+        if self._monitor is None:
+            raise LabError(f"{self.name} is off")
+        return self._monitor
 
     def _write_initrd(self) -> None:
         """Append the machine's own files to the common initrd; the kernel unpacks both archives."""
@@ -147,17 +150,22 @@ class Machine:
             *("-device", "virtio-scsi-pci,id=scsi"),
         ]
         for target, disk in enumerate(self.disks):
-            arguments += _disk_arguments(target, disk, self.array.nbd_socket)
+            arguments += _disk_arguments(target, disk, self.array.fabric_socket(disk.name))
         return arguments
 
 
-def _disk_arguments(target: int, disk: Device, nbd_socket: Path) -> list[str]:
-    """Attach one array device; without `reconnect-delay` a request meets an error at once while it is not ready."""
+def _disk_arguments(target: int, disk: Device, socket: Path) -> list[str]:
+    """Attach one array device.
+
+    The first request after a device became not ready waits `reconnect-delay`, later ones fail at once. With a delay of
+    zero, the first request after it is ready again would fail too, because qemu only then begins to reconnect.
+    """
     backend = {
         "driver": "nbd",
         "node-name": disk.name,
-        "server": {"type": "unix", "path": str(nbd_socket)},
+        "server": {"type": "unix", "path": str(socket)},
         "export": disk.name,
+        "reconnect-delay": RECONNECT_SECONDS,
     }
     identity = f"serial={disk.serial},wwn={disk.wwn},vendor=EMC,product=SYMMETRIX,ver=5977"
     place = f"bus=scsi.0,channel=0,scsi-id={target},lun=0"
@@ -175,19 +183,16 @@ def _stand_ins(array: Array, disks: tuple[Device, ...]) -> Iterator[None]:
     if not missing:
         yield
         return
-    with array.qmp() as qmp:
-        for disk in missing:
-            name, size = f"standin-{disk.name}", disk.mebibytes * MEBIBYTE
-            qmp.execute("blockdev-add", {"driver": "null-co", "node-name": name, "size": size, "read-zeroes": True})
-            export = {"type": "nbd", "id": name, "node-name": name, "name": disk.name, "writable": True}
-            qmp.execute("block-export-add", export)
+    for disk in missing:
+        name, size = f"standin-{disk.name}", disk.mebibytes * MEBIBYTE
+        array.qmp.execute("blockdev-add", {"driver": "null-co", "node-name": name, "size": size, "read-zeroes": True})
+        export = {"type": "nbd", "id": name, "node-name": name, "name": disk.name, "writable": True}
+        array.qmp.execute("block-export-add", export)
     try:
         yield
     finally:
-        with array.qmp() as qmp:
-            for disk in missing:
-                qmp.execute("block-export-del", {"id": f"standin-{disk.name}", "mode": "hard"})
+        for disk in missing:
+            array.qmp.execute("block-export-del", {"id": f"standin-{disk.name}", "mode": "hard"})
         wait_until(lambda: not any(name.startswith("standin-") for name in array.exports()), "stand-ins gone", 10.0)
-        with array.qmp() as qmp:
-            for disk in missing:
-                qmp.execute("blockdev-del", {"node-name": f"standin-{disk.name}"})
+        for disk in missing:
+            array.qmp.execute("blockdev-del", {"node-name": f"standin-{disk.name}"})

@@ -41,9 +41,7 @@ class Leash:
     @classmethod
     def open(cls) -> Leash:
         """Start the watchdog in its own session, so that Ctrl-C in the terminal does not end it first."""
-        return cls(
-            subprocess.Popen(["/bin/sh", "-c", WATCHDOG], stdin=subprocess.PIPE, text=True, start_new_session=True)
-        )
+        return cls(subprocess.Popen(["/bin/sh", "-c", WATCHDOG], stdin=subprocess.PIPE, text=True, start_new_session=True))
 
     def spawn(self, arguments: list[str], log: Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start a process whose output goes to `log`, out of reach of the terminal's signals."""

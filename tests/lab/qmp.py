@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 
 class QmpError(Exception):
@@ -26,11 +26,16 @@ class Qmp:
         """Connect and negotiate; the path must stay below the 108 bytes of a unix socket address."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile("r", encoding="utf-8")
+        self._lines: TextIO | None = None
         self.events: list[dict[str, Any]] = []
-        self.greeting = self._receive()
-        self.execute("qmp_capabilities")
+        try:
+            self._socket.connect(str(path))
+            self._lines = self._socket.makefile("r", encoding="utf-8")
+            self.greeting = self._receive()
+            self.execute("qmp_capabilities")
+        except (OSError, EOFError):
+            self.close()
+            raise
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """Send one command and return its result; events that arrive in between are kept in `events`."""
@@ -72,11 +77,12 @@ class Qmp:
 
     def close(self) -> None:
         """Free the monitor for the next client."""
-        self._lines.close()
+        if self._lines is not None:
+            self._lines.close()
         self._socket.close()
 
     def _receive(self) -> dict[str, Any]:
-        line = self._lines.readline()
+        line = self._lines.readline() if self._lines is not None else ""
         if not line:
             raise EOFError("the monitor closed the connection")
         message: dict[str, Any] = json.loads(line)

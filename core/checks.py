@@ -1,0 +1,148 @@
+"""The preflight checks: each has a code, a weight and an action; `verify` asks them all and hides nothing.
+
+An error refuses whatever is planned. So errors here are what no operation of a set may meet; what only some must not
+meet (a torn set, an invalid pair: establish repairs them) is a warning here and refused by `core.policy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from core import checks_layout as layout
+from core import checks_mirrors as mirrors
+from core.checkview import Odd, View
+from core.errors import Refused
+from core.hosts import HostRef
+from core.mapfile import MapDevice, MapFile, MapFilesystem, MapGroup, MapVolume, build_map
+from core.model import Estate, Finding, HostFacts, Severity
+from core.policy import torn
+from core.settings import SetSettings
+
+__all__ = ["CHECKS", "Check", "same_layout", "torn", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: what it is called, how much it matters, what looks, and what the operator does about it."""
+
+    code: str
+    severity: Severity
+    looks: Callable[[View], Odd]
+    action: str = ""
+
+
+_E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+CHECKS: tuple[Check, ...] = (
+    Check("SOURCE_UNREACHABLE", _E, layout.source_unreachable, "Run `splitmount check`, then measure again."),
+    Check("TARGET_UNREACHABLE", _E, layout.target_unreachable, "Run `splitmount check`, then measure again."),
+    Check("PAIRS_UNREADABLE", _E, mirrors.pairs_unreadable, "Run `splitmount check`; look at the array's management host."),
+    Check("DIFFERENT_FAMILY", _E, layout.different_family, "Choose a target with the source's operating system."),
+    Check("GROUP_MISSING", _E, layout.group_missing, "Correct volume_groups in the configuration, or import the group."),
+    Check("GROUP_EXPORTED", _E, layout.group_exported, "Import it on the source first (vgimport)."),
+    Check("GROUP_PARTIAL", _E, layout.group_partial, "Bring the missing devices back before anything is copied."),
+    Check("GROUP_SHARED", _E, layout.group_shared, "Change it to a local group, or leave it out of the set."),
+    Check("BCV_IS_STD", _E, mirrors.bcv_is_std, "Compare the columns of the pairs file: standard first, BCV second."),
+    Check("STD_NOT_ON_SOURCE", _E, mirrors.std_not_on_source, "Correct the pairs file: standards are the source's devices."),
+    Check("STD_ACTIVE_ON_TARGET", _E, mirrors.std_active_on_target, "Deactivate it there at once; find out who writes."),
+    Check("SERIAL_UNKNOWN", _E, mirrors.serial_unknown, "Find out why the device tells no serial (VPD page 80)."),
+    Check("DUPLICATE_SERIAL", _E, mirrors.duplicate_serial, "Join the paths with multipath, or hide one of the devices."),
+    Check("DUPLICATE_PV", _E, mirrors.duplicate_pv, "Make the BCVs not ready to that host, then measure again."),
+    Check("NO_BCV", _E, mirrors.no_bcv, "Add a pair for it to the pairs file, or remove the device from the group."),
+    Check("GROUP_PARTLY_PAIRED", _E, mirrors.group_partly_paired, "Pair every device of the group: half a group is no copy."),
+    Check("LV_ON_UNPAIRED", _E, mirrors.volume_on_unpaired, "Pair that device, or move the volume off it (pvmove)."),
+    Check("BCV_TOO_SMALL", _E, mirrors.bcv_too_small, "Use a BCV that is at least as large as its standard."),
+    Check("BCV_IN_USE", _E, mirrors.bcv_in_use, "Clean up the run that left it, or unmount and deactivate it by hand."),
+    Check("NAME_INVALID", _E, layout.name_invalid, "Set another group_suffix: letters, digits and _ . + - make a name."),
+    Check("NAME_TAKEN", _E, layout.name_taken, "Clean up what an earlier run left, or set another group_suffix."),
+    Check("MAP_FAULTY", _E, layout.map_faulty, "Measure again; if it stays, compare with pvs and lvs -a -o +devices."),
+    Check("UNSUPPORTED_TYPE", _E, layout.unsupported_type, "Change the volume, or leave its group out of the set."),
+    Check("UNSUPPORTED_FS", _E, layout.unsupported_filesystem, "Use a target that does not see the original."),
+    Check("MOUNTS_OVERLAP", _E, layout.mounts_overlap, "Unmount one of them on the source, or split the set in two."),
+    Check("MOUNT_GAP", _E, layout.mount_gap, "Take the filesystem between them into the set, or leave this one out."),
+    Check("MOUNT_POINT_BUSY", _E, layout.mount_point_busy, "Clean up the run that left it, unmount it, or change the prefix."),
+    Check("FREEZE_SYSTEM_FS", _E, layout.freeze_system_filesystem, "Set freeze: {enabled: false}, or leave it out of the set."),
+    Check("WORK_DIR_IN_SET", _E, layout.work_dir_in_set, "Set the source's work_dir to a filesystem that is not in the set."),
+    Check("TORN_SET", _W, mirrors.torn_set, "Establish the set again and split it as one; it cannot be used as it is."),
+    Check("PAIR_INVALID", _W, mirrors.pair_invalid, "Find out why the copy failed, then establish the pair in full."),
+    Check("PAIR_UNKNOWN", _W, mirrors.pair_unknown, "Look at the pair with the array's own tools."),
+    Check("PAIR_RESTORING", _W, mirrors.pair_restoring, "Wait until the restore is complete."),
+    Check("BCV_ACTIVE", _W, mirrors.bcv_active, "Keep the target from activating what it sees (auto_activation_volume_list)."),
+    Check("BCV_OTHER_CONTENT", _W, mirrors.bcv_other_content, "Compare the pairs file with the array, or establish again."),
+    Check("STD_ON_TARGET", _W, mirrors.std_on_target, "Hide the standard from the target in the array's masking."),
+    Check("UNUSED_PAIR", _W, mirrors.unused_pair, "Remove the pair from the pairs file, or add its group to the set."),
+    Check("MAP_STALE", _W, layout.map_stale, "Run the operation `map`, so that a takeover finds the layout of today."),
+    Check("NOT_BACKED_UP", _W, layout.not_backed_up, "Back it up by other means."),
+    Check("TABLE_NOT_MOUNTED", _W, layout.table_not_mounted, "Mount it on the source if it is to be in the backup."),
+    Check("PAIR_NEVER", _I, mirrors.pair_never, "Establish it: everything is copied once."),
+    Check("BCV_ON_SOURCE", _I, mirrors.bcv_on_source, "Hide the BCV from the source in the array's masking."),
+    Check("BCV_NOT_ON_TARGET", _I, mirrors.bcv_not_on_target),
+    Check("SAME_HOST", _I, layout.same_host, "Expect warnings about duplicates while the copy is there."),
+    Check("FOREIGN_SYSTEM_ID", _I, layout.foreign_system_id),
+    Check("NOT_MOUNTED", _I, layout.not_mounted),
+)
+
+
+def verify(settings: SetSettings, estate: Estate, kept: MapFile | None = None, work_dir: str = "") -> tuple[Finding, ...]:
+    """All findings of a set, errors first. `kept` is its newest kept map, `work_dir` the source's where it is not usual."""
+    view = View(settings, estate, kept, work_dir or HostRef("", "").work_dir)
+    found = [
+        Finding(check.code, check.severity, subject, sentence, check.action)
+        for check in CHECKS
+        for subject, sentence in check.looks(view)
+    ]
+    weights = tuple(Severity)
+    return tuple(sorted(found, key=lambda f: weights.index(f.severity)))
+
+
+def same_layout(mapped: MapFile, facts: HostFacts) -> tuple[str, ...]:
+    """How a host's groups differ from the map that was made of them, as sentences: what was drifting since."""
+    out: list[str] = []
+    for then in mapped.groups:
+        try:
+            (now,) = build_map(mapped.set_name, facts, (then.name,)).groups
+        except Refused as error:
+            out.append(str(error))
+            continue
+        if (then.uuid, then.seqno) != (now.uuid, now.seqno):
+            out.append(f"group {then.name} was {then.uuid} seqno {then.seqno} and is {now.uuid} seqno {now.seqno}")
+        out += _device_drift(then, now)
+        out += _volume_drift(then, now)
+    return tuple(out)
+
+
+def _device_drift(then: MapGroup, now: MapGroup) -> list[str]:
+    # the path is a label: a device under another path is the same device
+    was, now_is = ({d.uuid: replace(d, address="") for d in g.devices} for g in (then, now))
+    out = [f"{then.name}: device {was[u].serial} ({u}) is gone" for u in was if u not in now_is]
+    out += [f"{then.name}: device {now_is[u].serial} ({u}) is new" for u in now_is if u not in was]
+    for uuid in was:
+        if uuid in now_is and was[uuid] != now_is[uuid]:
+            out.append(f"{then.name}: physical volume {uuid}: {_changes(was[uuid], now_is[uuid])}")
+    return out
+
+
+def _volume_drift(then: MapGroup, now: MapGroup) -> list[str]:
+    # by UUID, for a renamed volume is still that volume; active or not is no layout
+    was, now_is = ({v.uuid: replace(v, active=False) for v in g.volumes} for g in (then, now))
+    out = [f"{then.name}/{was[u].name} is gone" for u in was if u not in now_is]
+    out += [f"{then.name}/{now_is[u].name} is new" for u in now_is if u not in was]
+    for uuid in was:
+        if uuid in now_is and was[uuid] != now_is[uuid]:
+            out.append(f"{then.name}/{was[uuid].name}: {_changes(was[uuid], now_is[uuid])}")
+    return out
+
+
+def _changes(was: MapDevice | MapVolume, now: MapDevice | MapVolume) -> str:
+    names = [name for name in was.__dataclass_fields__ if getattr(was, name) != getattr(now, name)]
+    return ", ".join(f"{name} was {_words(getattr(was, name))} and is {_words(getattr(now, name))}" for name in names)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, MapFilesystem):
+        where = f" {'mounted' if value.mounted else 'not mounted'} on {value.mount_point}" if value.mount_point else ""
+        return f"{value.kind} {value.uuid}{where}".replace("  ", " ")
+    if isinstance(value, tuple):
+        return " and ".join(_words(v) for v in value) or "nothing"
+    return str(value) or "nothing"

@@ -1,0 +1,50 @@
+"""The host driver for Linux with LVM2."""
+
+from __future__ import annotations
+
+from core.hosts import HostRef, ImportRequest, Mount
+from core.model import HostFacts
+from core.plan import Step
+from core.transport import Command, Result
+from hostdrivers import linux_discovery, linux_steps
+
+
+class LinuxDriver:
+    """Fits `core.hosts.HostDriver`; all the work is in the modules beside it."""
+
+    @property
+    def os(self) -> str:
+        """The word in the configuration."""
+        return "linux"
+
+    def check(self, host: HostRef) -> Command:
+        """What is missing."""
+        return linux_steps.check(host)
+
+    def discovery(self, host: HostRef) -> Command:
+        """One script for everything."""
+        return linux_discovery.discovery(host)
+
+    def parse_discovery(self, host: HostRef, result: Result) -> HostFacts:
+        """Its output as facts."""
+        return linux_discovery.parse_discovery(host, result)
+
+    def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+        """The held shell."""
+        return linux_steps.freeze(host, mount_points, seconds)
+
+    def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
+        """BCVs visible."""
+        return linux_steps.attach(host, bcvs)
+
+    def import_group(self, host: HostRef, request: ImportRequest) -> Step:
+        """An identity of its own."""
+        return linux_steps.import_group(host, request)
+
+    def activate(self, host: HostRef, request: ImportRequest) -> Step:
+        """Volumes active."""
+        return linux_steps.activate(host, request)
+
+    def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
+        """One filesystem mounted."""
+        return linux_steps.mount(host, request, mount)

@@ -1,0 +1,195 @@
+"""The bodies of the Linux driver's scripts. Variables are set by `linux_steps`; functions come from `linux_shell`."""
+
+USERS = r"""
+users_of() { # KERNEL_NAME: the names of what is stacked on a disk or its partitions; multipath maps are looked through
+  for h in "/sys/block/$1/holders/"* "/sys/block/$1/$1"*"/holders/"*; do
+    [ -e "$h" ] || continue
+    case `cat "$h/dm/uuid" 2>/dev/null` in
+      mpath-*) users_of "`basename "$h"`";;
+      *) cat "$h/dm/name" 2>/dev/null || basename "$h";;
+    esac
+  done
+}
+unused() { # SERIAL...: refuse when anything is stacked on one of them
+  for s in "$@"; do for k in `disks_of "$s"`; do
+    u=`users_of "$k" | tr '\n' ' '`
+    [ -z "$u" ] || refuse "the device with serial $s (/dev/$k) is in use by: $u"
+  done; done
+}
+leaves() { # KERNEL_NAME: the disks below a device-mapper device
+  if [ -r "/sys/class/block/$1/partition" ]; then basename "`readlink -f "/sys/class/block/$1/.."`"; return; fi
+  if [ -z "`ls "/sys/class/block/$1/slaves" 2>/dev/null`" ]; then echo "$1"; return; fi
+  for x in "/sys/class/block/$1/slaves/"*; do leaves "`basename "$x"`"; done
+}
+of_lvm() { # FIELDS DEVICE: fields of a physical volume, seen through the private device list
+  $S lvm pvs --nohints --devices "$DEVS" --noheadings --separator '|' -o "$1" "$2" | tr -d ' '
+}
+"""
+
+ATTACH = r"""
+mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
+unused $serials
+for s in $serials; do
+  for k in `disks_of "$s"`; do echo "$k" >> "$RUN/keep/visible-$s"; done
+done
+for h in /sys/class/scsi_host/host*; do echo '- - -' | $S tee "$h/scan" > /dev/null; done
+udevadm settle --timeout=30
+for s in $serials; do
+  n=0
+  while :; do
+    p=`path_of "$s"` || exit 90
+    if [ -n "$p" ] && $S timeout -s KILL 10 dd if="$p" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null; then break; fi
+    n=`expr $n + 1`; [ $n -le 60 ] || fail "the device with serial $s did not become readable: ${p:-it is not there}"
+    sleep 0.5
+  done
+  $S blockdev --flushbufs "$p" || fail "$p: cached blocks could not be dropped"
+  $S blockdev --rereadpt "$p" 2>/dev/null
+  echo "@bind path.$s $p"
+done
+udevadm settle --timeout=30
+"""
+
+ATTACH_UNDO = r"""
+unused $serials
+for s in $serials; do
+  for k in `disks_of "$s"`; do
+    $S blockdev --flushbufs "/dev/$k" 2>/dev/null
+    if grep -qx "$k" "$RUN/keep/visible-$s" 2>/dev/null; then continue; fi
+    m=`map_of "$k"`
+    if [ "$m" != "/dev/$k" ]; then $S multipath -f "$m" || fail "multipath map $m could not be removed"; fi
+    echo 1 | $S tee "/sys/block/$k/device/delete" > /dev/null || fail "/dev/$k could not be removed"
+  done
+done
+udevadm settle --timeout=30
+"""
+
+IMPORT = r"""
+names=`$S lvm vgs --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
+for n in $names; do [ "$n" != "$new" ] || refuse "there is a group $new on this host already"; done
+[ ! -e "/dev/$new" ] || refuse "/dev/$new exists already"
+if [ "$same_host" = no ]; then
+  stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked="$stacked`users_of "$k"`"; done; done
+  # the copy may have been activated by udev under its old name: that is undone, unless somebody uses it
+  [ -z "$stacked" ] || $S lvm vgchange -an --nohints --devices "$DEVS" "$old" || refuse "$old was activated here and is in use"
+fi
+unused $serials
+set -- $pvids
+for d in $ALL; do
+  was=`of_lvm pv_uuid,vg_uuid,vg_name,pv_mda_count,vg_exported,vg_partial "$d"` || refuse "$d carries no physical volume of a whole group"
+  case $was in
+    "$1|$vgid|$old|"[01]"||") ;;
+    *) refuse "$d is not what the map says: found $was, expected physical volume $1 of group $vgid ($old)";;
+  esac
+  shift
+done
+for d in $ALL; do
+  case `of_lvm pv_mda_count "$d"` in 0) continue;; esac
+  text=`$S lvm pvck --dump metadata "$d"` || refuse "the metadata of $d cannot be read"
+  id=`echo "$text" | sed -n 's/^[[:space:]]*id = "\(.*\)".*/\1/p' | head -n 1`
+  at=`echo "$text" | sed -n 's/^[[:space:]]*seqno = \([0-9][0-9]*\).*/\1/p' | head -n 1`
+  [ "$id" = "$vgid" ] || refuse "$d carries group $id, not $vgid"
+  [ "$at" = "$seqno" ] || refuse "$d carries the group at sequence number $at, the map says $seqno: another split, or an old map"
+done
+mkdir -p "$keep" || fail "no directory $keep"
+i=0
+for start in $starts; do
+  eval "d=\$D$i"
+  $S head -c "$start" "$d" > "$keep/$i.new" || fail "the first bytes of $d cannot be read"
+  [ "`wc -c < "$keep/$i.new"`" -eq "$start" ] || fail "the first bytes of $d cannot be read whole"
+  mv "$keep/$i.new" "$keep/$i.head"
+  i=`expr $i + 1`
+done
+( cd "$keep" && sha256sum *.head > sums.new && sync && mv sums.new sums ) || fail "the first bytes of the BCVs could not be kept"
+config='backup{backup=0 archive=0}'
+if [ -n "$foreign" ]; then config="$config local{extra_system_ids=[\"$foreign\"]}"; fi
+$S timeout 120 vgimportclone --config "$config" --nohints --devices "$DEVS" -n "$new" $ALL || fail "vgimportclone ended with $?"
+first=`of_lvm vg_name,vg_uuid "$D0"`
+uuid=${first#*|}
+for d in $ALL; do
+  [ "`of_lvm vg_name,vg_uuid "$d"`" = "$new|$uuid" ] || fail "$d is now in `of_lvm vg_name,vg_uuid "$d"`, not in $new $uuid"
+done
+[ "$uuid" != "$vgid" ] || fail "the group kept its UUID $vgid"
+now=`$S lvm lvs --nohints --devices "$DEVS" --noheadings -o lv_uuid "$new" | tr -d ' ' | sort | tr '\n' ' '`
+[ "$now" = "`for l in $lvids; do echo $l; done | sort | tr '\n' ' '`" ] || fail "the logical volumes of $new are not those of the map"
+echo "$uuid" > "$keep/uuid.new" && mv "$keep/uuid.new" "$keep/uuid" || fail "the new UUID could not be kept"
+echo "@bind vg_uuid.$old $uuid"
+echo "@bind vg_name.$old $new"
+"""
+
+IMPORT_UNDO = r"""
+[ -f "$keep/sums" ] || { echo "nothing was imported"; exit 0; }
+unused $serials
+( cd "$keep" && sha256sum -c --quiet sums ) || refuse "the kept first bytes in $keep are damaged; nothing was written"
+ours=`cat "$keep/uuid" 2>/dev/null`
+set -- $pvids
+i=0
+for d in $ALL; do
+  is=`of_lvm pv_uuid,vg_uuid "$d" 2>/dev/null`
+  if [ "$is" != "$1|$vgid" ]; then
+    case $is in *"|$ours") ;; *"|"?*) [ -z "$ours" ] || refuse "$d is in another group by now: $is";; esac
+    $S dd if="$keep/$i.head" of="$d" bs=65536 conv=fsync,notrunc 2>/dev/null || fail "$d could not be written"
+    $S blockdev --flushbufs "$d"
+  fi
+  i=`expr $i + 1`; shift
+done
+set -- $pvids
+for d in $ALL; do
+  [ "`of_lvm pv_uuid,vg_uuid,vg_name "$d"`" = "$1|$vgid|$old" ] || fail "$d does not carry its old identity: `of_lvm pv_uuid,vg_uuid "$d"`"
+  shift
+done
+"""
+
+ACTIVATE = r"""
+[ "`of_lvm vg_uuid,vg_name "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
+$S lvm vgchange -ay --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be activated"
+udevadm settle --timeout=60
+for n in $nodes; do
+  [ -b "$n" ] || fail "$n did not appear"
+  for k in `leaves "\`basename "\\\`readlink -f "$n"\\\`"\`"`; do
+    s=`serial_of "$k"`
+    case " $serials " in *" $s "*) ;; *) fail "$n lies on /dev/$k (serial $s), which is no BCV of this set";; esac
+  done
+done
+"""
+
+ACTIVATE_UNDO = r"""
+[ -f "$keep/uuid" ] || { echo "nothing was activated"; exit 0; }
+[ "`of_lvm vg_uuid,vg_name "$D0"`" = "`cat "$keep/uuid"`|$new" ] || { echo "$new is not there any more"; exit 0; }
+$S lvm vgchange -an --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be deactivated"
+udevadm settle --timeout=60
+unused $serials
+"""
+
+MOUNT = r"""
+make_path() { # DIRECTORY: make what is missing, each noted before it is made
+  [ -d "$1" ] && return
+  make_path "`dirname "$1"`" || return 1
+  printf '%s\n' "$1" >> "$RUN/keep/created" && $S mkdir -m 755 "$1"
+}
+[ "`of_lvm vg_uuid,vg_name "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
+[ -b "$node" ] || refuse "$node is not there"
+if mountpoint -q "$point"; then refuse "$point is a mount point already"; fi
+if [ -d "$point" ]; then
+  case `findmnt -n -o TARGET --target "$point" | tail -n 1`/ in
+    "$prefix"/*) ;; # a directory of the copy that is mounted around it
+    *) [ -z "`ls -A "$point"`" ] || refuse "$point is not empty";;
+  esac
+fi
+make_path "$point" || fail "$point could not be made"
+$S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
+"""
+
+MOUNT_UNDO = r"""
+is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
+case $is in
+  "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -m "$point" 2>&1`";;
+  '') ;;
+  *) refuse "$is is mounted at $point, not our copy";;
+esac
+if [ -f "$RUN/keep/created" ]; then
+  sort -r "$RUN/keep/created" | while IFS= read -r d; do
+    case "$point/" in "$d"/*) $S rmdir "$d" 2>/dev/null;; esac
+  done
+fi
+true
+"""

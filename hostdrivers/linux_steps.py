@@ -1,0 +1,246 @@
+"""The changes that the Linux driver plans: bring a copy up on the target, and take it down again exactly.
+
+What an undo needs (saved metadata, the new group's UUID, directories that were made) lies in `$RUN/keep` on the host.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from core.errors import Refused
+from core.hosts import HostRef, ImportRequest, Mount
+from core.model import PhysicalVolume
+from core.plan import Explain, Phase, Step, StepKind
+from core.transport import Command, Effect
+from hostdrivers.linux_discovery import mapper_path
+from hostdrivers.linux_scripts import (
+    ACTIVATE,
+    ACTIVATE_UNDO,
+    ATTACH,
+    ATTACH_UNDO,
+    IMPORT,
+    IMPORT_UNDO,
+    MOUNT,
+    MOUNT_UNDO,
+    USERS,
+)
+from hostdrivers.linux_shell import prelude, quoted, valid_name
+
+_MOUNT_OPTIONS = {"xfs": ",nouuid"}
+
+
+def _change(host: HostRef, title: str, text: str, *, limit: float = 300.0) -> Command:
+    return Command(host.name, title, text, Effect.CHANGE, prelude=prelude(host.become) + USERS, timeout=limit)
+
+
+def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
+    """Make the BCVs visible; each is proved by its serial and by reading from it."""
+    head = f"serials={shlex.quote(' '.join(bcvs))}\n"
+    return Step(
+        "attach",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Make {len(bcvs)} BCVs visible on {host.name}",
+        host.name,
+        Explain(
+            "Scans the SCSI hosts, waits until each BCV is there and readable, and drops what was cached of an earlier copy.",
+            "A device is taken by the serial that it gives itself, never by its name or order; names may change with each scan.",
+            "A BCV that does not appear: zoning, masking, or it is not ready in the array. The run then takes everything back.",
+            "lsblk -o NAME,SERIAL,SIZE; the serials of the BCVs must be there.",
+        ),
+        command=_change(host, "make the BCVs visible", head + ATTACH),
+        fence=bcvs,
+        undo=_change(host, "remove the BCVs that were not visible before", head + ATTACH_UNDO),
+    )
+
+
+def _devices(request: ImportRequest) -> str:
+    """Lines that find each physical volume's device now, by serial, and join them for LVM's private device list."""
+    partition_of = {uuid: p.partition for p in request.group.physical for uuid in (p.uuid,)}
+    lines, names = [], []
+    for number, (serial, uuid) in enumerate(request.bcvs):
+        part = f" {shlex.quote(partition_of[uuid])}" if partition_of.get(uuid) else ""
+        lines.append(f"D{number}=`need {shlex.quote(serial)}{part}` || exit 90")
+        names.append(f"$D{number}")
+    lines += [f'DEVS="{",".join(names)}"', f'ALL="{" ".join(names)}"']
+    return "\n".join(lines) + "\n"
+
+
+def _facts(request: ImportRequest) -> str:
+    """What the scripts insist on, as shell variables."""
+    group = request.group
+    values = {
+        "old": group.name,
+        "new": request.new_name,
+        "vgid": group.uuid,
+        "seqno": str(group.seqno),
+        "pvids": " ".join(uuid for _, uuid in request.bcvs),
+        "serials": " ".join(dict.fromkeys(serial for serial, _ in request.bcvs)),
+        "lvids": " ".join(sorted(v.uuid for v in group.volumes if not v.hidden)),
+        "foreign": group.system_id,
+        "same_host": "yes" if request.same_host else "no",
+    }
+    starts = {p.uuid: p.pe_start for p in group.physical}
+    values["starts"] = " ".join(str(starts[uuid]) for _, uuid in request.bcvs)
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + 'keep="$RUN/keep/$old"\n'
+
+
+def _refuse_unfit(request: ImportRequest) -> None:
+    group = request.group
+    odd: list[PhysicalVolume] = [p for p in group.physical if p.metadata_areas > 1]
+    if odd:
+        raise Refused(
+            f"{group.name}: {', '.join(p.path for p in odd)} carries two metadata areas; the second one could not be put "
+            "back after the import. Nothing was changed."
+        )
+    for name in (group.name, request.new_name):
+        if not valid_name(name):
+            raise Refused(
+                f"{name!r} is no valid name of a volume group; LVM would destroy the copy's metadata. Nothing was changed."
+            )
+    if group.name == request.new_name:
+        raise Refused(
+            f"{group.name}: the group needs another name on the target (group_suffix); LVM hangs when they are equal."
+        )
+
+
+def import_group(host: HostRef, request: ImportRequest) -> Step:
+    """Give the copy an identity and a name of its own."""
+    _refuse_unfit(request)
+    serials = tuple(dict.fromkeys(serial for serial, _ in request.bcvs))
+    body = _facts(request) + _devices(request)
+    return Step(
+        f"import-{request.group.name}",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Import group {request.group.name} as {request.new_name}",
+        host.name,
+        Explain(
+            f"Checks on every BCV that it carries the physical volume, group and age (sequence number {request.group.seqno}) of the "
+            f"map, saves its first bytes, and lets vgimportclone give the copy new UUIDs and the name {request.new_name}.",
+            "Two groups with one identity must never be visible to one host; LVM would pick devices from either.",
+            "A set torn over two splits, a wrong device, a taken name: each is refused before anything is written. "
+            "If the import fails, the saved bytes are written back.",
+            f"pvs -o +vg_uuid,vg_seqno on the BCVs; afterwards vgs {request.new_name}.",
+        ),
+        command=_change(host, f"import group {request.group.name}", body + IMPORT),
+        fence=serials,
+        undo=_change(host, f"put the identity of {request.group.name} back", body + IMPORT_UNDO),
+    )
+
+
+def activate(host: HostRef, request: ImportRequest) -> Step:
+    """Activate the imported group, found by its new UUID."""
+    nodes = tuple(mapper_path(request.new_name, m.volume) for m in request.mounts)
+    wanted = f"nodes={shlex.quote(' '.join(nodes))}\n"
+    body = _facts(request) + _devices(request)
+    name = request.group.name
+    return Step(
+        f"activate-{name}",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Activate group {request.new_name}",
+        host.name,
+        Explain(
+            "Activates the copy's logical volumes with a private list of devices, and checks that each lies on BCVs only.",
+            "A volume that reaches a device outside the set would mix the copy with something else.",
+            "A missing kernel module for the volume's type; the run then takes everything back.",
+            f"lvs {request.new_name}; dmsetup deps.",
+        ),
+        command=_change(host, f"activate group {request.new_name}", body + wanted + f"uuid=@{{vg_uuid.{name}}}@\n" + ACTIVATE),
+        fence=tuple(dict.fromkeys(serial for serial, _ in request.bcvs)),
+        undo=_change(host, f"deactivate group {request.new_name}", body + ACTIVATE_UNDO),
+    )
+
+
+def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
+    """Mount one filesystem of the imported group; only directories that we made are removed again."""
+    node = mapper_path(request.new_name, mount_.volume)
+    options = ("ro" if request.read_only else "rw") + ",nodev,nosuid" + _MOUNT_OPTIONS.get(mount_.kind, "")
+    values = {
+        "node": node,
+        "point": mount_.mount_point,
+        "kind": mount_.kind,
+        "options": options,
+        "prefix": request.prefix,
+    }
+    facts = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    body = _facts(request) + _devices(request)
+    late = f"uuid=@{{vg_uuid.{request.group.name}}}@\n"
+    return Step(
+        f"mount-{request.group.name}-{mount_.volume}",
+        Phase.MOUNT,
+        StepKind.COMMAND,
+        f"Mount {mount_.source_mount_point} at {mount_.mount_point}",
+        host.name,
+        Explain(
+            f"Mounts {node} ({mount_.kind}) with {options}; the mount point is made if it is missing.",
+            "The files of the copy are read from here. XFS refuses two filesystems with one UUID, hence nouuid.",
+            "Mounting replays the filesystem's journal on the copy, also with ro. A mount point in use is refused.",
+            f"findmnt {shlex.quote(mount_.mount_point)}",
+        ),
+        command=_change(host, f"mount {mount_.mount_point}", body + late + facts + MOUNT),
+        fence=tuple(dict.fromkeys(serial for serial, _ in request.bcvs)),
+        undo=_change(host, f"unmount {mount_.mount_point}", facts + MOUNT_UNDO),
+    )
+
+
+_SYSTEM = ("/", "/usr", "/var", "/tmp", "/run", "/etc", "/dev", "/bin", "/sbin", "/lib")  # noqa: S108  named to be refused
+
+
+def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+    """The held shell that freezes and thaws; see `core.hosts.HostDriver.freeze` for its lines."""
+    odd = [point for point in mount_points if point in _SYSTEM]
+    if odd:
+        raise Refused(
+            f"{host.name}: {', '.join(odd)} cannot be frozen: the thaw itself needs it. Use `freeze: {{enabled: false}}`."
+        )
+    inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
+    down = "".join(f"{{ $S fsfreeze -f {shlex.quote(p)} && n={i}; }} &&\n" for i, p in enumerate(inner_first, 1)) + "true"
+    up = "\n".join(f"  $S fsfreeze -u {shlex.quote(p)} 2>/dev/null" for p in reversed(inner_first))
+    text = f"""trap '' 1 13
+d=`mktemp -d /run/splitmount-freeze.XXXXXX` || {{ echo "failed no directory in /run"; exit 1; }}
+thaw() {{
+{up}
+}}
+echo ready
+read word; [ "$word" = freeze ] || {{ rmdir "$d"; exit 0; }}
+( exec < /dev/null > /dev/null 2>&1; cd /; sleep {seconds}; mkdir "$d/end" && thaw ) &
+timer=$!
+began=`date +%s.%N`
+if e=`{{ {down}; }} 2>&1`; then echo "frozen $began"; else
+  thaw; kill -9 $timer; rm -rf "$d"; echo "failed `echo $e`"; exit 1
+fi
+read word
+thaw; ended=`date +%s.%N`
+if mkdir "$d/end" 2>/dev/null; then kill -9 $timer; echo "thawed $began $ended"; else echo "expired $ended"; fi
+rm -rf "$d"
+"""
+    return Command(
+        host.name, f"freeze {len(mount_points)} filesystems", text, Effect.CHANGE, prelude=prelude(host.become), timeout=60
+    )
+
+
+def check(host: HostRef) -> Command:
+    """A read that names what is missing."""
+    tools = (
+        "lvm",
+        "vgimportclone",
+        "dmsetup",
+        "fsfreeze",
+        "findmnt",
+        "blkid",
+        "blockdev",
+        "udevadm",
+        "dd",
+        "tar",
+        "sha256sum",
+        "timeout",
+    )
+    text = f"""for c in {quoted(tools)}; do command -v $c > /dev/null 2>&1 || echo "missing: the command $c"; done
+[ "`$S id -u 2>/dev/null`" = 0 ] || echo "missing: the privileges of root (become: sudo, without a password)"
+d={shlex.quote(host.work_dir)}; while [ ! -d "$d" ]; do d=`dirname "$d"`; done
+[ -w "$d" ] || echo "missing: a work directory: $d is not writable"
+$S lvm version 2>/dev/null | head -n 1
+"""
+    return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become))

@@ -1,0 +1,30 @@
+"""Fixtures of the real estate; it is only started when SPLITMOUNT_LAB=1, since it takes a while and a machine of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.estate import Lab, open_lab
+from tests.lab.layouts import make_awkward, make_ordinary, reset_mirrors
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The estate with both layouts, started once for the session."""
+    if os.environ.get("SPLITMOUNT_LAB") != "1":
+        pytest.skip("the real estate runs only with SPLITMOUNT_LAB=1")
+    with open_lab() as running:
+        running.seconds["ordinary"] = make_ordinary(running)
+        running.seconds["awkward"] = make_awkward(running)
+        print(f"lab: {running.seconds}")
+        yield running
+
+
+@pytest.fixture
+def fresh_mirrors(lab: Lab) -> Lab:
+    """The estate with every pair as never established, whatever the test before it left."""
+    reset_mirrors(lab)
+    return lab

@@ -1,0 +1,45 @@
+"""The composition root's tables: which word of the configuration is which driver, and how an engine is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from core.arrays.base import ArrayDriver
+from core.arrays.qemu import QemuArray
+from core.backups.archive import ArchiveDriver
+from core.backups.base import BackupDriver
+from core.backups.restic import ResticDriver
+from core.engine import DriverTables, Engine
+from core.settings import ArraySettings, BackupSettings, Settings
+from core.ssh import SshTransport
+from core.transport import Transport
+from hostdrivers import DRIVERS
+
+
+def _qemu(settings: ArraySettings) -> ArrayDriver:
+    return QemuArray(settings.name, settings.host, settings.socket, dict(settings.devices))
+
+
+def _archive(settings: BackupSettings) -> BackupDriver:
+    return ArchiveDriver(settings.repository, settings.host, settings.compression)
+
+
+def _restic(settings: BackupSettings) -> BackupDriver:
+    return ResticDriver(
+        settings.repository,
+        password_command=settings.password_command,
+        password_file=settings.password_file,
+        environment_file=settings.environment_file,
+        create=settings.create,
+    )
+
+
+ARRAYS: Mapping[str, Callable[[ArraySettings], ArrayDriver]] = {"qemu": _qemu}
+BACKUPS: Mapping[str, Callable[[BackupSettings], BackupDriver]] = {"archive": _archive, "restic": _restic}
+TABLES = DriverTables(DRIVERS, ARRAYS, BACKUPS)
+
+
+def build_engine(settings: Settings, read_only: bool, transport: Transport | None = None) -> Engine:
+    """An engine over SSH, or over the transport that is given (recorded transcripts, a test's own)."""
+    carrier = transport or SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
+    return Engine(settings, TABLES, carrier)
