@@ -27,7 +27,7 @@ from core.handlers import RunParts
 from core.hosts import HostDriver, HostRef
 from core.journal import Journal, Record
 from core.maps import MapKeeper
-from core.model import Estate, HostFacts, PairStatus
+from core.model import Estate, Finding, HostFacts, PairStatus, Severity
 from core.operations import SetDrivers, make_plan, pairs_in_use
 from core.plan import Plan
 from core.recover import cleanup_plan
@@ -283,7 +283,19 @@ class Engine:
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
         estate = await self._estate(settings)
-        self._events.append(SetMeasured(set_name, estate, verify(settings, estate)))
+        self._events.append(SetMeasured(set_name, estate, self._findings(settings, estate)))
+
+    def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
+        """What verification says, the newest kept map compared; a map that cannot be read is a finding, never ignored."""
+        work_dir = self._settings.hosts[settings.source].work_dir
+        try:
+            kept = self._maps.newest(settings.name)
+        except ConfigError as damaged:
+            sentence = f"The newest kept map cannot be read: {damaged}."
+            action = "Look at the file; a new map is kept by: splitmount map " + settings.name
+            finding = Finding("MAP_DAMAGED", Severity.WARNING, settings.name, sentence, action)
+            return (*verify(settings, estate, None, work_dir), finding)
+        return verify(settings, estate, kept, work_dir)
 
     # --- planning and running ---------------------------------------------------------------------------------------
 
@@ -293,8 +305,9 @@ class Engine:
             records = self._records()
             return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target)
         estate = await self._estate(settings)
-        self._events.append(SetMeasured(settings.name, estate, verify(settings, estate)))
-        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC))
+        findings = self._findings(settings, estate)
+        self._events.append(SetMeasured(settings.name, estate, findings))
+        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings)
 
     async def _start(self, plan: Plan, stepwise: bool) -> int:
         if self.read_only:

@@ -159,6 +159,7 @@ class PairStatus:
     """A pair as the array reports it. Track counts and bytes are None where the array could not tell.
 
     `split_id` and `split_at` identify the instant of the split; equal over a set means one point in time.
+    `private` is what the array's own driver wants to find again; nobody else looks at it.
     """
 
     pair: Pair
@@ -174,6 +175,7 @@ class PairStatus:
     std_size: int | None = None
     bcv_size: int | None = None
     note: str = ""
+    private: tuple[str, ...] = ()
 
 
 class Severity(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -67,11 +67,19 @@ def pairs_in_use(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     return tuple(first.values())
 
 
-def make_plan(request: PlanRequest, settings: SetSettings, estate: Estate, drivers: SetDrivers, now: datetime) -> Plan:
+def make_plan(
+    request: PlanRequest,
+    settings: SetSettings,
+    estate: Estate,
+    drivers: SetDrivers,
+    now: datetime,
+    findings: tuple[Finding, ...] | None = None,
+) -> Plan:
     """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed."""
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
-    findings = verify(settings, estate)
+    if findings is None:
+        findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors or estate.source is None or estate.target is None:
         raise Refused(refusal(settings.name, request.operation, errors))
@@ -165,8 +173,8 @@ def _await_established(context: _Context, phase: Phase, pairs: tuple[Pair, ...])
     return _await(context, "await-established", phase, "Wait until the mirrors are established", wait)
 
 
-def _settle(context: _Context, phase: Phase, pairs: tuple[Pair, ...]) -> list[Step]:
-    command = context.drivers.array.finish(pairs)
+def _settle(context: _Context, phase: Phase, pairs: tuple[Pair, ...], state: PairState) -> list[Step]:
+    command = context.drivers.array.finish(pairs, state)
     if command is None:
         return []
     title = "Settle the finished copies in the array"
@@ -183,7 +191,7 @@ def _establish(context: _Context, phase: Phase, statuses: tuple[PairStatus, ...]
         _measure(context, phase, "idle", context.settings.target),
         *_phased(context.drivers.array.establish(statuses, full=full), phase),
         _await_established(context, phase, pairs),
-        *_settle(context, phase, pairs),
+        *_settle(context, phase, pairs, PairState.ESTABLISHED),
     ]
 
 
@@ -211,47 +219,76 @@ def _split(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
         steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], always=True))
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
     steps.append(_await(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
-    return steps + _settle(context, Phase.SPLIT, pairs)
+    return steps + _settle(context, Phase.SPLIT, pairs, PairState.SPLIT)
 
 
-def _before(context: _Context) -> tuple[list[Step], list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the pre-policy comes to: its steps, how the pairs will then stand, and the sentences for the preview."""
+
+    steps: list[Step]
+    pairs: tuple[PairStatus, ...]
+    summary: list[str]
+
+
+def _before(context: _Context) -> _Before:
     """The steps that the pre-policy asks for, from the measured states."""
     policy = context.request.pre_policy or context.settings.pre_policy
-    decision = decide(policy, context.pairs, allow_mixed=context.request.allow_mixed)
+    decision = decide(policy, context.pairs, context.request.allow_mixed, context.estate.measured_at)
     if decision.fails:
         raise Refused(
             f"{context.request.operation} of {context.settings.name} is refused, nothing was changed:\n  {decision.sentence}"
         )
     steps: list[Step] = []
-    statuses = context.pairs
+    pairs = context.pairs
     for verb in decision.actions:
-        steps += _VERBS[verb](context, statuses, context.request.full)
-    return steps, [f"{policy.value}: {decision.sentence}", *decision.warnings]
+        more, pairs = _VERBS[verb](context, pairs)
+        steps += more
+    return _Before(steps, pairs, [f"{policy.value}: {decision.sentence}", *decision.warnings])
 
 
-def _verb_wait(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
-    pairs = tuple(s.pair for s in statuses)
-    return [_await_established(context, Phase.MIRRORS, pairs), *_settle(context, Phase.MIRRORS, pairs)]
+_Moved = tuple[list[Step], tuple[PairStatus, ...]]
 
 
-def _verb_establish(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
-    down = tuple(s for s in statuses if s.state is not PairState.ESTABLISHED)
-    return [
-        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
-        *_phased(context.drivers.array.establish(down, full=full), Phase.MIRRORS),
+def _moved(
+    context: _Context, pairs: tuple[PairStatus, ...], change: Iterable[PairStatus], state: PairState
+) -> tuple[PairStatus, ...]:
+    """The pairs as they will stand when those of `change` have come to `state`."""
+    split_id = SPLIT_ID if state is PairState.SPLIT else ""
+    changed = {s.pair for s in change}
+    array = context.drivers.array
+    return tuple(array.predict(s, state, split_id=split_id) if s.pair in changed else s for s in pairs)
+
+
+def _verb_wait(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+    copied = tuple(s for s in pairs if s.state is PairState.COPYING)
+    plain = tuple(s.pair for s in copied)
+    steps = [
+        _await_established(context, Phase.MIRRORS, context.plain_pairs),
+        *_settle(context, Phase.MIRRORS, plain, PairState.ESTABLISHED),
     ]
+    return steps, _moved(context, pairs, copied, PairState.ESTABLISHED)
 
 
-def _verb_split(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
-    established = tuple(replace(s, state=PairState.ESTABLISHED) for s in statuses)
-    return _split(context, established)
+def _verb_establish(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+    down = tuple(s for s in pairs if s.state in {PairState.SPLIT, PairState.NEVER, PairState.INVALID})
+    steps = [
+        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
+        *_phased(context.drivers.array.establish(down, full=context.request.full), Phase.MIRRORS),
+    ]
+    return steps, _moved(context, pairs, down, PairState.COPYING)
 
 
-def _verb_split_established(context: _Context, statuses: tuple[PairStatus, ...], full: bool) -> list[Step]:
-    return _split(context, tuple(s for s in statuses if s.state is PairState.ESTABLISHED))
+def _verb_split(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+    return _split(context, pairs), _moved(context, pairs, pairs, PairState.SPLIT)
 
 
-_VERBS: Mapping[Verb, Callable[[_Context, tuple[PairStatus, ...], bool], list[Step]]] = {
+def _verb_split_established(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+    up = tuple(s for s in pairs if s.state is PairState.ESTABLISHED)
+    return _split(context, up), _moved(context, pairs, up, PairState.SPLIT)
+
+
+_VERBS: Mapping[Verb, Callable[[_Context, tuple[PairStatus, ...]], _Moved]] = {
     Verb.WAIT: _verb_wait,
     Verb.ESTABLISH: _verb_establish,
     Verb.SPLIT: _verb_split,
@@ -293,14 +330,15 @@ def import_requests(settings: SetSettings, source: HostFacts, pairs: tuple[Pair,
     return tuple(requests)
 
 
-def _bring_up(context: _Context) -> list[Step]:
+def _bring_up(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
     """Ready, attach, import, activate, mount; each with its undo."""
     drivers, settings = context.drivers, context.settings
     requests = import_requests(settings, context.source, context.plain_pairs)
     used = tuple(dict.fromkeys(serial for r in requests for serial, _ in r.bcvs))
-    pairs = tuple(p for p in context.plain_pairs if p.bcv in used)
+    needed = tuple(s for s in statuses if s.pair.bcv in used)
+    pairs = tuple(s.pair for s in needed)
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, ready=True, same_split=not context.request.allow_mixed)
-    steps = _phased(drivers.array.ready(pairs), Phase.IMPORT)
+    steps = _phased(drivers.array.ready(needed), Phase.IMPORT)
     steps.append(_await(context, "await-ready", Phase.IMPORT, "Measure: all BCVs split at one instant, and ready", wait))
     steps += _phased((drivers.target.attach(drivers.target_ref, used),), Phase.IMPORT)
     for request in requests:
@@ -361,14 +399,12 @@ def _clean_up(context: _Context, brought_up: list[Step]) -> list[Step]:
     return [*undo, _measure(context, Phase.CLEANUP, "clean", context.settings.target)]
 
 
-def _after(context: _Context) -> tuple[list[Step], list[str]]:
+def _after(context: _Context, statuses: tuple[PairStatus, ...]) -> tuple[list[Step], list[str]]:
+    """The steps of the post-policy; `statuses` are the pairs as cleanup leaves them."""
     policy: PostPolicy = context.request.post_policy or context.settings.post_policy
     decision = decide_after(policy, context.pairs)
     summary = [f"{policy.value}: {decision.sentence}"]
-    if not decision.establish:
-        return [], summary
-    down = tuple(replace(s, state=PairState.SPLIT, ready=False) for s in context.pairs)
-    return _establish(context, Phase.AFTER, down), summary
+    return (_establish(context, Phase.AFTER, statuses) if decision.establish else []), summary
 
 
 # --- operations ------------------------------------------------------------------------------------------------------
@@ -377,13 +413,13 @@ _Planned = tuple[list[Step], list[str]]
 
 
 def _plan_backup(context: _Context) -> _Planned:
-    before, summary = _before(context)
-    up = _bring_up(context)
+    before = _before(context)
+    up = _bring_up(context, before.pairs)
     back_up = _back_up(context)
-    after, summary_after = _after(context)
+    after, summary_after = _after(context, before.pairs)
     start = [_measure(context, Phase.MEASURE, "basis", context.settings.source), _keep_map(context)]
-    steps = [*start, *before, *up, *back_up, *_clean_up(context, up), *after]
-    return steps, [*summary, *summary_after]
+    steps = [*start, *before.steps, *up, *back_up, *_clean_up(context, up), *after]
+    return steps, [*before.summary, *summary_after]
 
 
 def _plan_map(context: _Context) -> _Planned:
@@ -391,9 +427,8 @@ def _plan_map(context: _Context) -> _Planned:
 
 
 def _plan_split(context: _Context) -> _Planned:
-    request = replace(context.request, pre_policy=PrePolicy.DOWN)
-    steps, summary = _before(replace(context, request=request))
-    return [*_plan_map(context)[0], *steps], summary
+    before = _before(replace(context, request=replace(context.request, pre_policy=PrePolicy.DOWN)))
+    return [*_plan_map(context)[0], *before.steps], before.summary
 
 
 def _plan_establish(context: _Context) -> _Planned:

@@ -242,7 +242,7 @@ def _refusal(pre: PrePolicy, cell: _Cell, found: SetCondition, statuses: tuple[P
     if not statuses:
         return f"{pre.value}: no pair of the set could be measured"
     odd = [s for s in statuses if s.state not in _WANTED[pre]]
-    apart = torn(statuses) if found is SetCondition.MIXED else ()
+    apart = tuple(f"TORN_SET {sentence}" for sentence in torn(statuses)) if found is SetCondition.MIXED else ()
     return f"{pre.value}: {cell.sentence}: {'; '.join((_states(odd or statuses), *apart))}"
 
 

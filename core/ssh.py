@@ -131,7 +131,9 @@ class SshTransport:
         except asyncssh.HostKeyNotVerifiable as error:
             raise self._key_error(settings, where) from error
         except asyncssh.PermissionDenied as error:
-            raise TransportError(f"{where}: not let in as {settings.user or 'this user'}: {error.reason}; check the key") from error
+            raise TransportError(
+                f"{where}: not let in as {settings.user or 'this user'}: {error.reason}; check the key"
+            ) from error
         except TimeoutError as error:
             raise TransportError(f"{where}: no answer in {CONNECT_LIMIT:.0f} s") from error
         except (OSError, asyncssh.Error) as error:
@@ -163,7 +165,9 @@ class SshTransport:
             try:
                 self._keys[path] = asyncssh.read_private_key(path)
             except (OSError, asyncssh.KeyImportError) as error:
-                raise TransportError(f"{path}: the private key cannot be used: {error}; an encrypted key belongs in the agent") from error
+                raise TransportError(
+                    f"{path}: the private key cannot be used: {error}; an encrypted key belongs in the agent"
+                ) from error
         return self._keys[path]
 
     def _known_for(self, settings: HostSettings) -> Any:
@@ -181,7 +185,9 @@ class SshTransport:
                 f"{where} shows another key than the known one. Someone may be in between, or the host was installed anew. "
                 "Find out which; only then remove the old line from known_hosts by hand."
             )
-        return HostKeyUnknown(f"{where}: its host key is not known; look at it and store it with: splitmount trust {settings.name}")
+        return HostKeyUnknown(
+            f"{where}: its host key is not known; look at it and store it with: splitmount trust {settings.name}"
+        )
 
     async def reconnect(self, host: str) -> None:
         """Drop the connection, if any, and make a new one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.model import Pair, PairStatus
+from core.model import Pair, PairState, PairStatus
 from core.plan import Step
 from core.transport import Command, Transport
 
@@ -43,11 +43,14 @@ class ArrayDriver(Protocol):
     def restore(self, pairs: tuple[PairStatus, ...], *, full: bool = False, protect: bool = True) -> tuple[Step, ...]:
         """BCV → STD, incremental where the array can."""
 
-    def ready(self, pairs: tuple[Pair, ...]) -> tuple[Step, ...]:
-        """Show the BCVs to hosts. Their `undo` hides them again."""
+    def ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:
+        """Show split BCVs to hosts, those that are not yet; the step's undo hides them again. Refused for one not split."""
 
-    def not_ready(self, pairs: tuple[Pair, ...]) -> tuple[Step, ...]:
-        """Hide the BCVs from hosts."""
+    def not_ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:
+        """Hide the BCVs that hosts can see."""
 
-    def finish(self, pairs: tuple[Pair, ...]) -> Command | None:
-        """A change that settles finished copies (bookkeeping of the array), or None where the array does it itself."""
+    def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
+        """A change that books the copies which brought the pairs to `state`; None where the array does it itself."""
+
+    def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
+        """How `status` will show a pair when earlier steps of a plan have brought it to `state`."""

@@ -150,7 +150,7 @@ def test_a_torn_set_is_mixed_and_never_all_split() -> None:
     for pre in (PrePolicy.VERIFY_DOWN, PrePolicy.DOWN_IF_NEEDED, PrePolicy.DOWN):
         decision = decide(pre, apart)
         assert decision.fails
-        assert "7902C000/790B4000" in decision.sentence
+        assert "TORN_SET 7902C000/790B4000 carry split s1" in decision.sentence
     assert decide(PrePolicy.DOWN_AFTER_ESTABLISHING, apart).actions == AFRESH
     assert decide(PrePolicy.DOWN_IF_NEEDED, apart, allow_mixed=True).actions == ()
 

@@ -213,8 +213,11 @@ class ToyArray:
     def not_ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:
         return (_array_step("not ready", "hide", [s.pair.bcv for s in pairs]),)
 
-    def finish(self, pairs: tuple[Pair, ...]) -> Command | None:
+    def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
         return None
+
+    def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
+        return replace(pair, state=state, ready=ready, split_id=split_id)
 
 
 class ToyHost:
