@@ -1,11 +1,14 @@
 """Changes as remote jobs: started once in a directory of their own, followed, and read again after any cut.
 
-A lost connection leaves the job running; its end stands in the directory (`rc`) and is read, never guessed.
+A lost connection leaves the job running; its end stands in its directory (`rc`) and is read, never guessed. Making that
+directory is what starts a job, and it can be made once, so a start may be asked for again and still happens once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
+import posixpath
 import secrets
 import shlex
 import time
@@ -13,10 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from core.errors import TransportError
-from core.transport import Channel, Command, Effect, Result, Status, Transport
+from core.errors import HostKeyChanged, HostKeyUnknown, TransportError
+from core.transport import Channel, Command, Effect, Status, Transport, late_names
 
 PATIENCE = 60.0  # seconds for which a job is looked for after its host stopped answering
+GET_GOING = 10.0  # seconds that a started job may take until it has written down its process id
+OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stays on the host
+PIECE = 1 << 20
+LOOK_LIMIT = 30.0
+_BLOCK = 4096
+_ERRORS = 1 << 16
+_NOTHING_DONE = 121  # exit status of the launch when it could not start the job
+_REFUSED = 90  # what a script says when its precondition did not hold and nothing was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +39,20 @@ class JobRef:
     directory_step: str
     become: str = ""
 
+    def __post_init__(self) -> None:
+        """ValueError for a path that is not absolute, not plain, or not below the run's."""
+        for path in (self.directory_run, self.directory_step):
+            if not path.startswith("/") or posixpath.normpath(path) != path or not path.isprintable():
+                raise ValueError(f"{self.host}: not a plain absolute path: {path!r}")
+        if posixpath.dirname(self.directory_step) != self.directory_run:
+            raise ValueError(f"{self.host}: {self.directory_step} is not right below {self.directory_run}")
+
 
 class JobPhase(StrEnum):
-    """What a job's directory says. Vanished: neither an end nor a living process."""
+    """What a job's directory says. Starting: it has no process id yet. Vanished: neither an end nor a living process."""
 
-    NOT_STARTED = "not started"
+    NOT_STARTED = "not-started"
+    STARTING = "starting"
     RUNNING = "running"
     ENDED = "ended"
     VANISHED = "vanished"
@@ -40,18 +60,21 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A look at a job: new output since the offset that was asked for, and its end where there is one."""
+    """A look at a job. `out` are bytes of its output from the offset that was asked for, of `size` bytes that there are.
+
+    `err` is the end of its error output, read only when the job is over.
+    """
 
     phase: JobPhase
-    exit_status: int | None
-    out: str
-    err: str
-    offset: int
+    exit_status: int | None = None
+    out: bytes = b""
+    size: int = 0
+    err: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How a job ended; the exit status is None exactly when the outcome is unknown."""
+    """How a job ended; the exit status is None exactly when the outcome is unknown. `seconds` as measured here."""
 
     status: Status
     exit_status: int | None
@@ -61,97 +84,284 @@ class JobEnd:
     reason: str = ""
 
 
-def launch_script(command: Command, job: JobRef, mark: str) -> str:
-    """The script that starts the job, once: a directory that exists already means that it was started before."""
-    run, step = shlex.quote(job.directory_run), shlex.quote(job.directory_step)
-    wait = "" if command.live else "wait\n"
-    return (
-        f"LC_ALL=C; export LC_ALL; umask 077\nmkdir -p {run} || exit 121\nmkdir {step} 2>/dev/null || exit 122\n"
-        f"cat > {step}/script <<'{mark}' || exit 121\n{command.script.rstrip()}\n{mark}\n"
-        f"( trap '' 1; cd /; RUN={run}; JOB={step}; export RUN JOB\n"
-        f"  /bin/sh {step}/script > {step}/out 2> {step}/err < /dev/null; echo $? > {step}/rc.new; mv {step}/rc.new {step}/rc\n"
-        f") < /dev/null > /dev/null 2>&1 &\necho $! > {step}/pid\n{wait}"
-    )
+# --- scripts ----------------------------------------------------------------------------------------------------------
+
+_BOOT = "boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || who -b 2>/dev/null; }\n"  # a reboot ends every job
+
+_LAUNCH = """launch() {
+umask 077
+refuse() { echo "refused: $1" >&2; exit 121; }
+mkdir -p "$RUN" || refuse "the directory $RUN cannot be made"
+me=`id -u 2>/dev/null || /usr/xpg4/bin/id -u` || refuse "the user id cannot be found out"
+foreign=`find @OWNED@ -prune ! -user 0 ! -user "$me" -print` || refuse "the owner of $RUN cannot be found out"
+[ -z "$foreign" ] || refuse "not ours: $foreign"
+if mkdir "$STEP" 2>/dev/null; then
+  boot > "$STEP/boot"
+  cat > "$STEP/script" <<'@MARK@' || { rm -f "$STEP/script" "$STEP/boot"; rmdir "$STEP"; refuse "$STEP cannot be written"; }
+@SCRIPT@
+@MARK@
+  RUN=$RUN JOB=$STEP /bin/sh -c '
+    trap "" 1
+    cd /
+    export RUN JOB
+    echo $$ > "$JOB/pid.new" && mv "$JOB/pid.new" "$JOB/pid" || exit 1
+    /bin/sh "$JOB/script" > "$JOB/out" 2> "$JOB/err" < /dev/null
+    echo $? > "$JOB/rc.new"; mv "$JOB/rc.new" "$JOB/rc"' < /dev/null > /dev/null 2>&1 &
+  @WAIT@
+else
+  [ -d "$STEP" ] || refuse "$STEP cannot be made"
+fi
+}
+"""
+
+_LOOK = """look() {
+status=
+if [ ! -d "$STEP" ]; then phase=not-started
+elif [ -f "$STEP/rc" ]; then phase=ended
+elif [ ! -s "$STEP/pid" ]; then phase=starting
+elif [ "`boot`" = "`cat "$STEP/boot"`" ] && kill -0 "`cat "$STEP/pid"`" 2>/dev/null; then phase=running
+elif [ -f "$STEP/rc" ]; then phase=ended
+else phase=vanished
+fi
+[ $phase = ended ] && status=`cat "$STEP/rc"`
+echo "@MARK@ phase $phase $status"
+if [ -f "$STEP/out" ]; then
+  echo "@MARK@ out" `wc -c < "$STEP/out"`
+  dd if="$STEP/out" bs=@BLOCK@ skip=@SKIP@ count=@COUNT@ 2>/dev/null | tail -c +@FIRST@ | od -An -v -tx1
+fi
+if [ -f "$STEP/err" ] && { [ $phase = ended ] || [ $phase = vanished ]; }; then
+  echo "@MARK@ err" `wc -c < "$STEP/err"`
+  tail -c @ERRORS@ "$STEP/err" | od -An -v -tx1
+fi
+echo "@MARK@ end"
+}
+"""
+
+
+def _fill(template: str, **values: object) -> str:
+    for name, value in values.items():
+        template = template.replace(f"@{name}@", str(value))
+    return template
+
+
+def _places(job: JobRef) -> str:
+    return f"LC_ALL=C; export LC_ALL\nRUN={shlex.quote(job.directory_run)}\nSTEP={shlex.quote(job.directory_step)}\n"
 
 
 def look_script(job: JobRef, offset: int, mark: str) -> str:
-    """The read that shows what became of the job, with its standard output from a byte offset on."""
-    step = shlex.quote(job.directory_step)
-    return (
-        f"LC_ALL=C; export LC_ALL\nif [ ! -d {step} ]; then echo 'not started'; exit 0; fi\n"
-        f"alive=no; if [ -s {step}/pid ] && kill -0 `cat {step}/pid` 2>/dev/null; then alive=yes; fi\n"
-        f"if [ -f {step}/rc ]; then echo ended `cat {step}/rc`; elif [ $alive = yes ]; then echo running; else\n"
-        f"  if [ -f {step}/rc ]; then echo ended `cat {step}/rc`; else echo vanished; fi; fi\n"
-        f"echo {mark}\nif [ -f {step}/out ]; then tail -c +{offset + 1} {step}/out; fi\n"
-        f"echo {mark}\nif [ -f {step}/err ]; then cat {step}/err; fi\n"
-    )
+    """The read that shows what became of the job, with a piece of its output from a byte offset on, in hexadecimal.
+
+    Hexadecimal, because offsets count bytes and a piece may end inside a character.
+    """
+    skip, rest = divmod(offset, _BLOCK)
+    values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": PIECE // _BLOCK, "FIRST": rest + 1, "ERRORS": _ERRORS}
+    return _places(job) + _BOOT + _fill(_LOOK, **values) + "look\n"
+
+
+def launch_script(command: Command, job: JobRef, mark: str) -> str:
+    """The change that starts the job unless it was started before, waits for it unless it is live, and looks at it.
+
+    All of it is a function that is called in the last line: a script that arrives in part does nothing.
+    """
+    run = job.directory_run
+    parents = dict.fromkeys((run, posixpath.dirname(run), posixpath.dirname(posixpath.dirname(run))))
+    owned = " ".join(shlex.quote(path) for path in parents if path != "/")
+    script = command.script if not command.script.endswith("\n") else command.script[:-1]
+    launch = _fill(_LAUNCH, OWNED=owned, WAIT=":" if command.live else "wait")
+    look = look_script(job, 0, mark)
+    head, tail = launch.split("@SCRIPT@")
+    end = f"END-OF-SCRIPT-{mark}"
+    launch = f"{_fill(head, MARK=end)}{script}{_fill(tail, MARK=end)}"
+    return f"{launch}{look.removesuffix('look' + chr(10))}launch && look\n"
+
+
+def parse_look(text: str, mark: str) -> JobState:
+    """What a look printed. ValueError when it is not whole."""
+    parts = [part.split("\n", 1) for part in text.split(f"{mark} ")[1:]]
+    if not parts or parts[-1][0] != "end":
+        raise ValueError("the answer was cut")
+    words = [(head.split(), bytes.fromhex(data[0]) if data else b"") for head, *data in parts]
+    found = {head[0]: (head[1:], data) for head, data in words}
+    phase, *status = found["phase"][0]
+    (size, *_), out = found.get("out", (["0"], b""))
+    _, err = found.get("err", ([], b""))
+    ended = JobPhase(phase) is JobPhase.ENDED
+    code = int(status[0]) if ended else None
+    return JobState(JobPhase(phase), code, out, int(size), err.decode("utf-8", "backslashreplace"))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 async def read_job(transport: Transport, job: JobRef, offset: int = 0) -> JobState:
-    """Look at a job. TransportError when the host does not answer or answers what was not asked."""
+    """Look at a job. TransportError when the host does not answer, or answers what was not asked."""
     mark = f"@@{secrets.token_hex(8)}"
-    command = Command(job.host, f"look at job {job.directory_step.rsplit('/', 1)[-1]}", look_script(job, offset, mark))
-    result = await transport.run(command)
-    parts = result.stdout.split(mark + "\n")
-    if result.status is not Status.OK or len(parts) != 3:
-        raise TransportError(f"{job.host}: the job could not be looked at: {result.reason or result.stderr.strip()}")
-    words = parts[0].split()
-    phase = JobPhase(parts[0].strip()) if words[0] != "ended" else JobPhase.ENDED
-    code = int(words[1]) if phase is JobPhase.ENDED else None
-    return JobState(phase, code, parts[1], parts[2], offset + len(parts[1].encode("utf-8", "surrogateescape")))
+    title = f"look at job {posixpath.basename(job.directory_step)}"
+    result = await transport.run(Command(job.host, title, look_script(job, offset, mark), timeout=LOOK_LIMIT))
+    try:
+        if result.status is not Status.OK:
+            raise ValueError(result.reason or result.stderr.strip() or f"exit status {result.exit_status}")
+        state = parse_look(result.stdout, mark)
+        if len(state.out) < min(state.size - offset, PIECE - _BLOCK):
+            raise ValueError(f"{len(state.out)} bytes of output came, {state.size - offset} are there")
+    except (ValueError, KeyError, IndexError) as error:
+        raise TransportError(f"{job.host}: {title}: {error}") from error
+    return state
+
+
+class _Ear:
+    """Takes output in pieces, keeps it up to a limit, and tells whole lines."""
+
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+        self._parts: list[str] = []
+        self._line = ""
+        self.offset = 0
+
+    def hear(self, data: bytes, *, final: bool = False) -> None:
+        """More bytes; at the end, a last line without its end is told too."""
+        self.offset += len(data)
+        text = self._decode(data, final)
+        self._parts.append(text)
+        whole, self._line = self._line + text, ""
+        if not final:
+            cut = whole.rfind("\n") + 1
+            whole, self._line = whole[:cut], whole[cut:]
+        if whole and self._tell is not None:
+            self._tell(whole)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
+class _Lost(Exception):
+    """The host did not answer for as long as we have patience."""
+
+
+class _Follower:
+    """One job, from its start to its end."""
+
+    def __init__(
+        self, transport: Transport, command: Command, job: JobRef, tell: Callable[[str], None] | None, patience: float
+    ) -> None:
+        self._transport, self._command, self._job, self._patience = transport, command, job, patience
+        self._ear, self._began, self._told_end = _Ear(tell), time.monotonic(), False
+
+    async def follow(self) -> JobEnd:
+        """Start, or find it started; then look until it is over."""
+        state = await self._launch()
+        if isinstance(state, JobEnd):
+            return state
+        try:
+            return await self._to_end(state)
+        except _Lost as lost:
+            return self._end(Status.UNKNOWN, None, "", str(lost))
+
+    async def _launch(self) -> JobState | JobEnd | None:
+        """Send the launch. None: what became of it must be looked at. TransportError: it was not sent."""
+        mark = f"@@{secrets.token_hex(8)}"
+        text = launch_script(self._command, self._job, mark)
+        launch = replace(self._command, text=text, prelude="", effect=Effect.CHANGE, channel=Channel.SHELL)
+        result = await self._transport.run(launch)
+        if result.status is Status.FAILED and result.exit_status == _NOTHING_DONE:
+            return self._end(Status.FAILED, _REFUSED, result.stderr, "the job could not be started")
+        try:
+            return parse_look(result.stdout, mark) if result.status is Status.OK else None
+        except (ValueError, KeyError, IndexError):
+            return None
+
+    async def _to_end(self, state: JobState | None) -> JobEnd:
+        pause, starting = 0.2, 0.0
+        while True:
+            if state is None:
+                state = await self._look()
+            more = self._hear(state)
+            if state.phase is JobPhase.STARTING:
+                starting = starting or time.monotonic()
+            late = state.phase is JobPhase.STARTING and time.monotonic() - starting > GET_GOING
+            if not more and (late or state.phase in (JobPhase.ENDED, JobPhase.VANISHED)):
+                return self._judge(state)
+            if state.phase is JobPhase.NOT_STARTED:
+                state = await self._start_again()
+                if isinstance(state, JobEnd):
+                    return state
+                continue
+            if not more:
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 1.3)
+            state = None
+
+    def _hear(self, state: JobState) -> bool:
+        """Take in new output; True when there is more of it to fetch."""
+        room = OUTPUT_LIMIT - self._ear.offset
+        self._ear.hear(state.out[:room])
+        return self._ear.offset < min(state.size, OUTPUT_LIMIT)
+
+    async def _look(self) -> JobState:
+        """Look, and go on looking over new connections while there is patience."""
+        lost_at, pause, said = time.monotonic(), 0.2, ""
+        while True:
+            try:
+                return await read_job(self._transport, self._job, self._ear.offset)
+            except (HostKeyChanged, HostKeyUnknown) as error:
+                raise _Lost(str(error)) from error
+            except TransportError as error:
+                said = str(error)
+            if time.monotonic() - lost_at > self._patience:
+                raise _Lost(f"the job could not be looked at for {self._patience:g} s: {said}")
+            await asyncio.sleep(pause)
+            pause = min(5.0, pause * 1.6)
+            await self._reconnect()
+
+    async def _reconnect(self) -> None:
+        """A new connection; that there is none yet is seen by the next look."""
+        try:
+            await self._transport.reconnect(self._job.host)
+        except (HostKeyChanged, HostKeyUnknown) as error:
+            raise _Lost(str(error)) from error
+        except TransportError:
+            return
+
+    async def _start_again(self) -> JobState | JobEnd | None:
+        """The first launch did not arrive: send it again; should it arrive late after all, only one of them starts it."""
+        try:
+            return await self._launch()
+        except TransportError:
+            return None
+
+    def _judge(self, state: JobState) -> JobEnd:
+        cut = f"only the first {OUTPUT_LIMIT} bytes of its output were read" if state.size > OUTPUT_LIMIT else ""
+        if state.phase is JobPhase.ENDED:
+            status = Status.OK if state.exit_status == 0 else Status.FAILED
+            return self._end(status, state.exit_status, state.err, cut)
+        gone = {
+            JobPhase.VANISHED: "the job is gone and left no end: it was killed, or its host went down",
+            JobPhase.STARTING: "the job was prepared, but its process did not begin",
+        }
+        return self._end(Status.UNKNOWN, None, state.err, gone[state.phase])
+
+    def _end(self, status: Status, code: int | None, err: str, reason: str) -> JobEnd:
+        self._ear.hear(b"", final=True)
+        return JobEnd(status, code, self._ear.text, err, time.monotonic() - self._began, reason)
 
 
 async def run_job(
-    transport: Transport, command: Command, job: JobRef, on_output: Callable[[str], None] | None = None
+    transport: Transport,
+    command: Command,
+    job: JobRef,
+    on_output: Callable[[str], None] | None = None,
+    *,
+    patience: float = PATIENCE,
 ) -> JobEnd:
-    """Start the job and follow it to its end. Raises TransportError only when it is certain that nothing was started."""
-    began = time.monotonic()
-    mark = f"END-OF-SCRIPT-{secrets.token_hex(8)}"
-    launch = replace(command, text=launch_script(command, job, mark), prelude="", effect=Effect.CHANGE, channel=Channel.SHELL)
-    result: Result = await transport.run(launch)
-    if result.status is Status.FAILED and result.exit_status not in (0, 122):
-        words = result.stderr.strip() or f"exit status {result.exit_status}"
-        return JobEnd(Status.FAILED, result.exit_status, "", f"the job could not be started: {words}", time.monotonic() - began)
-    return await _follow(transport, job, on_output, began)
+    """Start the job, unless it was started before, and follow it to its end; `on_output` is told whole lines.
 
-
-async def _follow(transport: Transport, job: JobRef, on_output: Callable[[str], None] | None, began: float) -> JobEnd:
-    """Look until it has ended; a host that stops answering is given time, and connections anew."""
-    out: list[str] = []
-    offset, pause, silent_since = 0, 0.05, 0.0
-    while True:
-        try:
-            state = await read_job(transport, job, offset)
-        except TransportError as lost:
-            silent_since = silent_since or time.monotonic()
-            if time.monotonic() - silent_since > PATIENCE:
-                return JobEnd(Status.UNKNOWN, None, "".join(out), "", time.monotonic() - began, str(lost))
-            await asyncio.sleep(1.0)
-            await _again(transport, job.host)
-            continue
-        silent_since, offset = 0.0, state.offset
-        out.append(state.out)
-        if state.out and on_output is not None:
-            on_output(state.out)
-        if state.phase is not JobPhase.RUNNING:
-            return _end(state, "".join(out), time.monotonic() - began)
-        await asyncio.sleep(pause)
-        pause = min(1.0, pause * 1.5)
-
-
-async def _again(transport: Transport, host: str) -> None:
-    try:
-        await transport.reconnect(host)
-    except TransportError:
-        return
-
-
-def _end(state: JobState, out: str, seconds: float) -> JobEnd:
-    if state.phase is JobPhase.ENDED:
-        status = Status.OK if state.exit_status == 0 else Status.FAILED
-        return JobEnd(status, state.exit_status, out, state.err, seconds)
-    reasons = {
-        JobPhase.NOT_STARTED: "the job was not started",
-        JobPhase.VANISHED: "the job is gone and left no end: it was killed, or its host went down",
-    }
-    return JobEnd(Status.UNKNOWN, None, out, state.err, seconds, reasons[state.phase])
+    TransportError, ReadOnlyRefused or ValueError mean that nothing was sent. A start that could not be made on the host
+    is a failure with exit status 90, as a script's own refusal is.
+    """
+    if missing := late_names(command):
+        raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
+    if command.channel is not Channel.SHELL or command.host != job.host:
+        raise ValueError(f"{command.title}: only a script for {job.host} can be a job there")
+    return await _Follower(transport, command, job, on_output, patience).follow()

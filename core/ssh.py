@@ -1,87 +1,84 @@
-"""asyncssh behind the seam: one kept connection a host, verified host keys, and outcomes that know *unknown*.
+"""The transport over SSH: one kept connection a host, verified host keys, few channels, changes refused when read-only.
 
-asyncssh returns normally with no exit status when a connection is lost in the middle of a command; here, and only here,
-that is turned into Status.UNKNOWN.
+With `core.sshio` and `core.trust` this is the only place that knows asyncssh.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import time
+import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+from cryptography.utils import CryptographyDeprecationWarning
 
 from core.errors import HostKeyChanged, HostKeyUnknown, ReadOnlyRefused, TransportError
-from core.qmp import QmpClient, refuse_writes
+from core.qmp import Lines, Monitor, objects
 from core.settings import HostSettings
-from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, late_names
+from core.sshio import Process, SshLines, SshSession, SshStream, not_opened, open_process, run_script
+from core.transport import ByteStream, Channel, Command, Effect, Result, Session, late_names
+from core.trust import LEGACY, HostKey, default_files, described, fetch_key, read_known, stored_keys
 
-CONNECT_LIMIT = 20.0
-HANDSHAKES = 16
-CHANNELS = 6
-OUTPUT_LIMIT = 64 << 20
-QMP_IDLE = 2.0
 SHELL = "/bin/sh -s"
-_LOST = "the connection was lost before the end was seen"
-_LEGACY: Mapping[str, str] = {
-    "kex_algs": "+diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1",
-    "encryption_algs": "+aes128-cbc,aes256-cbc,3des-cbc",
-    "mac_algs": "+hmac-sha1,hmac-md5",
-    "signature_algs": "+ssh-rsa",
-}
 
 
-def text_of(data: bytes) -> str:
-    """Bytes from a host as text: what is not UTF-8 is shown as escapes, and nothing is lost in silence."""
-    return data.decode("utf-8", "backslashreplace")
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the transport: times in seconds, `output` in bytes, the rest are counts.
+
+    Servers drop connections beyond ten that are being made and channels beyond ten; ours stay below.
+    """
+
+    connect: float = 20.0
+    keepalive: float = 15.0
+    greeting: float = 10.0
+    idle: float = 2.0
+    leave: float = 5.0
+    output: int = 64 << 20
+    handshakes: int = 16
+    channels: int = 6
+
+
+class _Witness(asyncssh.SSHClient):
+    """Remembers a key that was shown and not known, since the refusal itself does not say which it was."""
+
+    def __init__(self) -> None:
+        self.shown: asyncssh.SSHKey | None = None
+        self.peer = ""
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Called for a key that is not known: it stays refused."""
+        self.shown, self.peer = key, addr
+        return False
 
 
 class _Host:
-    """One host: its connection, and the locks that keep handshakes and channels few."""
+    """What is held for one host."""
 
-    def __init__(self, settings: HostSettings) -> None:
+    def __init__(self, settings: HostSettings, channels: int) -> None:
         self.settings = settings
-        self.lock = asyncio.Lock()
-        self.channels = asyncio.Semaphore(CHANNELS)
+        self.channels = asyncio.Semaphore(channels)
         self.connection: asyncssh.SSHClientConnection | None = None
-        self.monitors: dict[str, _Monitor] = {}
+        self.connecting: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+        self.retired: list[asyncssh.SSHClientConnection] = []
+        self.left_behind = 0  # reads that were given up on this connection: the host may still count their channels
+        self.monitors: dict[str, Monitor] = {}
 
     def alive(self) -> asyncssh.SSHClientConnection | None:
-        connection = self.connection
-        return None if connection is None or connection.is_closed() else connection
-
-
-class _Monitor:
-    """A control socket behind a host: one client at a time, closed when it was idle, since others need it too."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.client: QmpClient | None = None
-        self.closing: asyncio.TimerHandle | None = None
-
-    def drop(self) -> None:
-        if self.closing is not None:
-            self.closing.cancel()
-        if self.client is not None:
-            self.client.close()
-        self.client = self.closing = None
-
-    def close_when_idle(self) -> None:
-        self.closing = asyncio.get_running_loop().call_later(QMP_IDLE, self._idle)
-
-    def _idle(self) -> None:
-        if not self.lock.locked():
-            self.drop()
+        """The connection, unless it is known to be gone."""
+        return None if self.connection is None or self.connection.is_closed() else self.connection
 
 
 class SshTransport:
-    """The transport over SSH. Changes are refused here, before anything is sent, when it was built read-only."""
+    """Carries commands over SSH. Changes are refused here, before anything is sent, when it was built read-only."""
 
     def __init__(
         self,
@@ -90,14 +87,18 @@ class SshTransport:
         *,
         read_only: bool,
         extra_known_hosts: Sequence[Path] | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """Nothing is connected yet. `known_hosts` is ours; the user's and the system's are read beside it."""
-        extra = (Path.home() / ".ssh/known_hosts", Path("/etc/ssh/ssh_known_hosts"))
-        self._hosts = {name: _Host(settings) for name, settings in hosts.items()}
-        self._known = (known_hosts, *(extra if extra_known_hosts is None else extra_known_hosts))
+        """Nothing is connected yet. `known_hosts` is ours; the user's and the system's are believed beside it."""
+        self._limits = limits or Limits()
+        self._hosts = {name: _Host(settings, self._limits.channels) for name, settings in hosts.items()}
+        self._known = (known_hosts, *(default_files() if extra_known_hosts is None else extra_known_hosts))
         self._read_only = read_only
-        self._handshakes = asyncio.Semaphore(HANDSHAKES)
-        self._keys: dict[Path, asyncssh.SSHKey] = {}
+        self._handshakes = asyncio.Semaphore(self._limits.handshakes)
+        self._keys: dict[Path, Any] = {}
+        self._closed = False
+        if any(settings.legacy for settings in hosts.values()):  # it would be printed over the screen
+            warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
 
     @property
     def read_only(self) -> bool:
@@ -112,82 +113,109 @@ class SshTransport:
         return self._hosts[name]
 
     async def _connection(self, name: str) -> asyncssh.SSHClientConnection:
+        """The kept connection, or a new one; all who wait for a new one share one attempt and its failure."""
         host = self._host(name)
-        async with host.lock:
-            alive = host.alive()
-            if alive is None:
-                tunnel = await self._connection(host.settings.jump) if host.settings.jump else None
-                async with self._handshakes:
-                    alive = host.connection = await self._connect(host.settings, tunnel)
+        if (alive := host.alive()) is not None:
             return alive
+        if self._closed:
+            raise TransportError(f"{name}: the connections are closed")
+        if host.connecting is None or host.connecting.done():
+            host.connecting = asyncio.create_task(self._make(host))
+            host.connecting.add_done_callback(_seen)
+        try:
+            return await asyncio.shield(host.connecting)
+        except asyncio.CancelledError:
+            if self._closed and host.connecting.cancelled():
+                raise TransportError(f"{name}: the connections were closed") from None
+            raise
+
+    async def _make(self, host: _Host) -> asyncssh.SSHClientConnection:
+        tunnel = await self._jump(host.settings)
+        async with self._handshakes:
+            host.connection = await self._connect(host.settings, tunnel)
+        host.left_behind = 0
+        return host.connection
+
+    async def _jump(self, settings: HostSettings) -> asyncssh.SSHClientConnection | None:
+        """The connection to the host in between, if there is one. TransportError for a chain that bites its tail."""
+        seen, name = [settings.name], settings.jump
+        while name:
+            if name in seen:
+                raise TransportError(f"{settings.name}: the jump hosts form a ring: {' -> '.join([*seen, name])}")
+            seen.append(name)
+            name = self._host(name).settings.jump
+        return await self._connection(settings.jump) if settings.jump else None
 
     async def _connect(
         self, settings: HostSettings, tunnel: asyncssh.SSHClientConnection | None
     ) -> asyncssh.SSHClientConnection:
-        where = f"{settings.name} ({settings.address} port {settings.port})"
+        where, witness = f"{settings.name} ({settings.address} port {settings.port})", _Witness()
+        user = settings.user or "this user"
         try:
-            async with asyncio.timeout(CONNECT_LIMIT + 10):
-                return await asyncssh.connect(**self._options(settings, tunnel))
+            options = self._options(settings, tunnel)
+            return await asyncssh.connect(**options, client_factory=lambda: witness)
         except asyncssh.HostKeyNotVerifiable as error:
-            raise self._key_error(settings, where) from error
+            raise self._key_error(settings, where, witness, error) from error
+        except asyncssh.KeyExchangeFailed as error:
+            if "host key" in str(error).lower() and stored_keys(self._known, settings):
+                raise HostKeyChanged(f"{where} has no key of the known kind any more: {error}. {_RED}") from error
+            hint = "" if settings.legacy else "; an old host may need `legacy: true`"
+            raise TransportError(f"{where}: {error}{hint}") from error
         except asyncssh.PermissionDenied as error:
-            raise TransportError(
-                f"{where}: not let in as {settings.user or 'this user'}: {error.reason}; check the key"
-            ) from error
+            tried = settings.key or "the keys of the agent"
+            raise TransportError(f"{where}: does not let {user} in with {tried}: {error.reason}") from error
         except TimeoutError as error:
-            raise TransportError(f"{where}: no answer in {CONNECT_LIMIT:.0f} s") from error
-        except (OSError, asyncssh.Error) as error:
+            raise TransportError(f"{where}: no answer in {self._limits.connect:g} s") from error
+        except (OSError, ValueError, asyncssh.Error) as error:
             raise TransportError(f"{where}: {error}") from error
 
     def _options(self, settings: HostSettings, tunnel: asyncssh.SSHClientConnection | None) -> dict[str, Any]:
         options: dict[str, Any] = {
             "host": settings.address,
             "port": settings.port,
-            "known_hosts": self._known_for(settings),
-            "connect_timeout": CONNECT_LIMIT,
-            "login_timeout": CONNECT_LIMIT,
-            "keepalive_interval": 15,
+            "known_hosts": read_known(self._known),
+            "connect_timeout": self._limits.connect,
+            "login_timeout": self._limits.connect,
+            "keepalive_interval": self._limits.keepalive,
             "keepalive_count_max": 3,
             "preferred_auth": ["publickey"],
             "disable_trivial_auth": True,
-            "config": [],
+            "agent_forwarding": False,
+            "config": None,
         }
         if settings.user:
             options["username"] = settings.user
         if settings.key is not None:
-            options |= {"client_keys": [self._key(settings.key)], "agent_path": None}
+            options |= {"client_keys": self._key(settings.key), "agent_path": None}
         if tunnel is not None:
             options["tunnel"] = tunnel
-        return options | (dict(_LEGACY) if settings.legacy else {})
+        return options | (dict(LEGACY) if settings.legacy else {})
 
-    def _key(self, path: Path) -> asyncssh.SSHKey:
+    def _key(self, path: Path) -> Any:
+        """The private key with its certificate, loaded once: checking an RSA key takes a tenth of a second each time."""
         if path not in self._keys:
             try:
-                self._keys[path] = asyncssh.read_private_key(path)
-            except (OSError, asyncssh.KeyImportError) as error:
+                self._keys[path] = asyncssh.load_keypairs([str(path)])
+            except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
                 raise TransportError(
-                    f"{path}: the private key cannot be used: {error}; an encrypted key belongs in the agent"
+                    f"{path}: cannot be used as a key: {error}; an encrypted key belongs in the agent"
                 ) from error
         return self._keys[path]
 
-    def _known_for(self, settings: HostSettings) -> Any:
-        """The known keys, from every file that exists. An empty set verifies nothing, and so refuses."""
-        texts = []
-        for path in self._known:
-            with contextlib.suppress(FileNotFoundError):
-                texts.append(path.read_text())
-        return asyncssh.import_known_hosts("\n".join(texts))
-
-    def _key_error(self, settings: HostSettings, where: str) -> TransportError:
-        keys = self._known_for(settings).match(settings.address, settings.address, settings.port)
-        if keys[0] or keys[1]:
-            return HostKeyChanged(
-                f"{where} shows another key than the known one. Someone may be in between, or the host was installed anew. "
-                "Find out which; only then remove the old line from known_hosts by hand."
-            )
+    def _key_error(
+        self, settings: HostSettings, where: str, witness: _Witness, error: asyncssh.HostKeyNotVerifiable
+    ) -> TransportError:
+        shown = f" {described(settings, witness.shown).fingerprint}" if witness.shown is not None else ""
+        if witness.shown is None or stored_keys(self._known, settings, witness.peer):
+            return HostKeyChanged(f"{where} shows another key{shown} than the known one ({error.reason}). {_RED}")
         return HostKeyUnknown(
-            f"{where}: its host key is not known; look at it and store it with: splitmount trust {settings.name}"
+            f"{where}: its key{shown} is not known. Compare and store it with: splitmount trust {settings.name}"
         )
+
+    async def host_key(self, name: str, timeout: float = 20.0) -> HostKey:
+        """The key that a host shows, through its jump host where it has one; nothing is trusted by this."""
+        settings = self._host(name).settings
+        return await fetch_key(settings, files=self._known, jump=await self._jump(settings), timeout=timeout)
 
     async def reconnect(self, host: str) -> None:
         """Drop the connection, if any, and make a new one."""
@@ -200,222 +228,163 @@ class SshTransport:
         await self._connection(host)
 
     async def aclose(self) -> None:
-        """Close every connection, within a bounded time."""
+        """Close every connection; what does not close in time is dropped."""
+        self._closed = True
+        closing = []
         for host in self._hosts.values():
             for monitor in host.monitors.values():
                 monitor.drop()
-            if host.connection is not None:
-                host.connection.close()
-                with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
-                    async with asyncio.timeout(2):
-                        await host.connection.wait_closed()
-
-    def _permit(self, command: Command) -> None:
-        if self._read_only and command.effect is not Effect.READ:
-            raise ReadOnlyRefused(f"read-only: {command.host}: {command.title} is a change and was not sent")
-        if command.channel is Channel.QMP and command.effect is Effect.READ:
-            refuse_writes(command)
-        if missing := late_names(command):
-            raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
+            if host.connecting is not None:
+                host.connecting.cancel()
+            closing += [*host.retired, *([host.connection] if host.connection is not None else [])]
+            host.connection, host.retired = None, []
+        for connection in closing:
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.leave):
+                await asyncio.gather(*(connection.wait_closed() for connection in closing), return_exceptions=True)
+        for connection in closing:
+            connection.abort()
 
     # --- commands ---------------------------------------------------------------------------------------------------
+
+    def _permit(self, command: Command) -> None:
+        """The gate before everything: what may not go, or is not ready to go, is not sent."""
+        if self._read_only and command.effect is not Effect.READ:
+            raise ReadOnlyRefused(f"read-only: {command.host}: {command.title} is a change and was not sent")
+        if missing := late_names(command):
+            raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
+        if command.channel is Channel.QMP:
+            objects(command)
 
     async def run(self, command: Command) -> Result:
         """Send one command and wait for its end."""
         self._permit(command)
         host = self._host(command.host)
-        connection = await self._connection(command.host)
-        async with host.channels:
-            if command.channel is Channel.QMP:
-                return await self._qmp(host, connection, command)
-            return await self._shell(connection, command)
-
-    async def _shell(self, connection: asyncssh.SSHClientConnection, command: Command) -> Result:
-        started, began = datetime.now(UTC), time.monotonic()
-
-        def result(status: Status, code: int | None, out: bytes, err: bytes, reason: str = "") -> Result:
-            return Result(command, status, code, text_of(out), text_of(err), started, time.monotonic() - began, reason)
-
-        limit = command.timeout if command.effect is Effect.READ else None
+        if command.channel is Channel.QMP:
+            return await self._qmp(host, command)
+        await self._slot(host, command)
         try:
-            async with asyncio.timeout(limit):
-                process = await connection.create_process(SHELL, encoding=None)
-        except TimeoutError:
-            return result(Status.UNKNOWN, None, b"", b"", f"no channel in {command.timeout:.0f} s")
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{command.host}: {command.title}: {error}") from error
-        try:
-            async with asyncio.timeout(limit):
-                process.stdin.write(command.script.encode())
-                process.stdin.write_eof()
-                out, err = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
-                await process.wait_closed()
-        except TimeoutError:
-            process.terminate()
-            process.channel.abort()
-            return result(Status.UNKNOWN, None, b"", b"", f"no answer in {command.timeout:.0f} s")
-        except _TooMuch:
-            process.channel.abort()
-            return result(Status.UNKNOWN, None, b"", b"", f"more than {OUTPUT_LIMIT} bytes of output; the rest was not read")
-        except (OSError, asyncssh.Error) as error:
-            return result(Status.UNKNOWN, None, b"", b"", f"{_LOST}: {error}")
-        code = process.exit_status
-        if code is None or code < 0:
-            return result(Status.UNKNOWN, None, out, err, _LOST if process.exit_signal is None else "killed by a signal")
-        return result(Status.OK if code == 0 else Status.FAILED, code, out, err)
+            connection, process = await self._start(host, command)
+            result, left = await run_script(connection, process, command, self._limits.output)
+            host.left_behind += left
+            return result
+        finally:
+            host.channels.release()
 
-    async def _qmp(self, host: _Host, connection: asyncssh.SSHClientConnection, command: Command) -> Result:
-        started, began = datetime.now(UTC), time.monotonic()
-        monitor = host.monitors.setdefault(command.socket, _Monitor())
-        async with monitor.lock:
-            if monitor.closing is not None:
-                monitor.closing.cancel()
-            if monitor.client is None:
-                monitor.client = await self._greet(connection, command)
-            status, code, out, err, reason = await monitor.client.execute(command)
-            if status is Status.UNKNOWN:
-                monitor.drop()
-            else:
-                monitor.close_when_idle()
-        return Result(command, status, code, out, err, started, time.monotonic() - began, reason)
-
-    async def _greet(self, connection: asyncssh.SSHClientConnection, command: Command) -> QmpClient:
+    async def _slot(self, host: _Host, command: Command) -> None:
         try:
-            async with asyncio.timeout(CONNECT_LIMIT):
-                reader, writer = await connection.open_unix_connection(command.socket, encoding=None)
-                return await QmpClient.greet(reader, writer, command.host, command.socket)
+            async with asyncio.timeout(command.timeout):
+                await host.channels.acquire()
         except TimeoutError as error:
-            raise TransportError(
-                f"{command.host}: {command.socket}: no greeting in {CONNECT_LIMIT:.0f} s: another console may hold it"
-            ) from error
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{command.host}: {command.socket}: {error}") from error
+            busy = f"all {self._limits.channels} channels were busy for {command.timeout:g} s; it was not sent"
+            raise TransportError(f"{command.host}: {command.title}: {busy}") from error
+
+    async def _start(self, host: _Host, command: Command) -> tuple[asyncssh.SSHClientConnection, Process]:
+        """A shell that waits for its script. Until it has the script nothing was asked, so a dead connection is replaced."""
+        last = False
+        while True:
+            connection = await self._connection(command.host)
+            try:
+                return connection, await open_process(connection, SHELL, self._limits.connect)
+            except TimeoutError as error:
+                late = f"no channel in {self._limits.connect:g} s; it was not sent"
+                raise TransportError(f"{command.host}: {command.title}: {late}") from error
+            except (OSError, asyncssh.Error) as error:
+                if last or not (connection.is_closed() or self._retire(host, connection)):
+                    raise TransportError(f"{command.host}: {command.title}: not sent: {error}") from error
+                last = True
+
+    def _retire(self, host: _Host, connection: asyncssh.SSHClientConnection) -> bool:
+        """Put aside a connection whose channels are used up by reads that were left behind; what runs on it runs on."""
+        if not host.left_behind or host.connection is not connection:
+            return False
+        host.retired.append(connection)
+        host.connection = None
+        return True
+
+    async def _qmp(self, host: _Host, command: Command) -> Result:
+        started, began = datetime.now(UTC), time.monotonic()
+        if command.socket not in host.monitors:
+
+            async def connect() -> Lines:
+                return await self._socket(host, command.socket)
+
+            name = f"{command.host}: {command.socket}"
+            limits = self._limits
+            host.monitors[command.socket] = Monitor(name, connect, greeting=limits.greeting, idle=limits.idle)
+        got = await host.monitors[command.socket].run(command)
+        seconds = time.monotonic() - began
+        return Result(command, got.status, got.exit_status, got.stdout, got.stderr, started, seconds, got.reason)
+
+    async def _socket(self, host: _Host, path: str) -> Lines:
+        """A new connection to a socket on the host."""
+        where, last = f"{host.settings.name}: {path}", False
+        while True:
+            connection = await self._connection(host.settings.name)
+            try:
+                async with asyncio.timeout(self._limits.connect):
+                    return SshLines(*await connection.open_unix_connection(path, encoding=None))
+            except TimeoutError as error:
+                raise TransportError(f"{where}: no answer in {self._limits.connect:g} s") from error
+            except (OSError, asyncssh.Error) as error:
+                if last or not connection.is_closed():
+                    raise TransportError(f"{where}: {error}") from error
+                last = True
 
     async def session(self, command: Command) -> Session:
-        """Open a held shell."""
-        self._permit(command)
-        process = await self._process(command)
-        return _SshSession(command, process)
+        """Open a held shell. OutcomeUnknown for a change when the connection went while it was opened."""
+        host, _, process = await self._argument(command)
+        return SshSession(command, process, self._limits.output, host.channels.release)
 
     def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
-        """Run a command with a stream of bytes."""
+        """Run a command with a stream of bytes. OutcomeUnknown for a change when the connection went while it began."""
         return self._stream(command)
 
     @asynccontextmanager
     async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
-        self._permit(command)
-        process = await self._process(command)
-        stream = _SshStream(command, process)
+        host, connection, process = await self._argument(command)
+        stream = SshStream(connection, process, command, self._limits.output)
         try:
             yield stream
         finally:
-            await stream.drop()
+            try:
+                await stream.leave(self._limits.leave)
+            finally:
+                host.channels.release()
 
-    async def _process(self, command: Command) -> asyncssh.SSHClientProcess[bytes]:
-        """A process that takes its script as an argument, because its standard input is needed for something else."""
-        import shlex
+    async def _argument(self, command: Command) -> tuple[_Host, asyncssh.SSHClientConnection, Process]:
+        """A process that takes its script as an argument, because its standard input is needed for something else.
 
-        connection = await self._connection(command.host)
+        It may begin as soon as it is asked for, so it is asked for once. The caller gives the channel back.
+        """
+        self._permit(command)
+        if command.channel is not Channel.SHELL:
+            raise ValueError(f"{command.title}: only a script can be held open")
+        host = self._host(command.host)
+        await self._slot(host, command)
+        opened = False
         try:
-            return await connection.create_process(f"/bin/sh -c {shlex.quote(command.script)}", encoding=None)
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{command.host}: {command.title}: {error}") from error
+            connection = await self._connection(command.host)
+            try:
+                line = f"/bin/sh -c {shlex.quote(command.script)}"
+                process = await open_process(connection, line, self._limits.connect)
+            except (TimeoutError, OSError, asyncssh.Error) as error:
+                raise not_opened(command, error, connection) from error
+            opened = True
+            return host, connection, process
+        finally:
+            if not opened:
+                host.channels.release()
 
 
-class _TooMuch(Exception):
-    """A host printed more than we are willing to hold."""
+_RED = (
+    "Somebody may be in between, or the host was installed anew. Find out which; only then remove the old line "
+    "from known_hosts by hand."
+)
 
 
-async def _bounded(reader: asyncssh.SSHReader[bytes]) -> bytes:
-    parts, size = [], 0
-    while data := await reader.read(1 << 18):
-        size += len(data)
-        if size > OUTPUT_LIMIT:
-            raise _TooMuch
-        parts.append(data)
-    return b"".join(parts)
-
-
-class _SshSession:
-    """Lines in, lines out."""
-
-    def __init__(self, command: Command, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        self._command, self._process = command, process
-
-    async def send(self, line: str) -> None:
-        """Write one line."""
-        try:
-            self._process.stdin.write(line.encode() + b"\n")
-            await self._process.stdin.drain()
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{self._command.host}: {self._command.title}: {_LOST}") from error
-
-    async def expect(self, prefixes: tuple[str, ...], timeout: float) -> str:
-        """The next line that begins with one of the prefixes."""
-        where = f"{self._command.host}: {self._command.title}"
-        try:
-            async with asyncio.timeout(timeout):
-                while data := await self._process.stdout.readline():
-                    line = text_of(data).rstrip("\n")
-                    if line.startswith(prefixes):
-                        return line
-        except TimeoutError as error:
-            raise TransportError(f"{where}: no {' or '.join(prefixes)} in {timeout:.0f} s") from error
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{where}: {_LOST}") from error
-        raise TransportError(f"{where}: ended before it said {' or '.join(prefixes)}")
-
-    async def close(self) -> None:
-        """End the standard input and let go, without waiting for ever."""
-        with contextlib.suppress(OSError, asyncssh.Error):
-            self._process.stdin.write_eof()
-        with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
-            async with asyncio.timeout(5):
-                await self._process.wait_closed()
-
-
-class _SshStream:
-    """Bytes of a running command."""
-
-    def __init__(self, command: Command, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        self._command, self._process = command, process
-        self._started, self._began = datetime.now(UTC), time.monotonic()
-        self._errors = asyncio.ensure_future(_bounded(process.stderr))
-
-    async def read(self, size: int = 1 << 20) -> bytes:
-        """The next piece."""
-        try:
-            return await self._process.stdout.read(size)
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{self._command.host}: {self._command.title}: {_LOST}") from error
-
-    async def write(self, data: bytes) -> None:
-        """Send a piece."""
-        try:
-            self._process.stdin.write(data)
-            await self._process.stdin.drain()
-        except (OSError, asyncssh.Error) as error:
-            raise TransportError(f"{self._command.host}: {self._command.title}: {_LOST}") from error
-
-    async def finish(self) -> Result:
-        """Close the input and wait for the end."""
-        with contextlib.suppress(OSError, asyncssh.Error):
-            self._process.stdin.write_eof()
-        out = err = b""
-        with contextlib.suppress(OSError, asyncssh.Error, _TooMuch):
-            out = await _bounded(self._process.stdout)
-            err = await self._errors
-            await self._process.wait_closed()
-        code = self._process.exit_status
-        status = Status.UNKNOWN if code is None or code < 0 else Status.OK if code == 0 else Status.FAILED
-        known = None if status is Status.UNKNOWN else code
-        seconds, reason = time.monotonic() - self._began, _LOST if known is None else ""
-        return Result(self._command, status, known, text_of(out), text_of(err), self._started, seconds, reason)
-
-    async def drop(self) -> None:
-        """Let go of the channel, whatever the other side does."""
-        self._errors.cancel()
-        with contextlib.suppress(asyncio.CancelledError, OSError, asyncssh.Error, _TooMuch):
-            await self._errors
-        if not self._process.is_closing():
-            self._process.channel.abort()
+def _seen(task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+    """A failure that nobody waits for any more is no news."""
+    if not task.cancelled():
+        task.exception()

@@ -255,7 +255,7 @@ class QemuArray:
             actions.append(_add(bcv, COPY + "s", disabled=True))
             sync = {"sync": "bitmap", "bitmap": f"sm.t.{bcv}", "bitmap-mode": "on-success"}
             actions.append(_backup("s", std, bcv, bcv, sync))
-        line = _line("transaction", {"actions": actions, "properties": {"completion-mode": "grouped"}})
+        line = _line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}})
         title = f"Split {len(pairs)} pairs at one instant"
         return (*self._book(pairs), self._step("split", title, [line], (s.pair for s in pairs), _SPLIT))
 
@@ -286,7 +286,7 @@ class QemuArray:
             actions.append(_action("block-dirty-bitmap-clear", node=std, name=f"sm.t.{bcv}"))
             sync: dict[str, Any] = {"sync": "full"} if full else {"sync": "bitmap", "bitmap": WRITTEN, "bitmap-mode": "never"}
             actions.append(_backup("r", bcv, std, bcv, sync))
-        lines.append(_line("transaction", {"actions": actions, "properties": {"completion-mode": "grouped"}}))
+        lines.append(_line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}}))
         title = f"Restore {len(pairs)} pairs, BCV → STD"
         return (*steps, self._step("restore", title, lines, (s.pair for s in pairs), _RESTORE))
 
@@ -439,7 +439,7 @@ _ESTABLISH = Explain(
 _SPLIT = Explain(
     "One transaction for all pairs: from this instant on the BCVs keep the standards' data, whatever is written afterwards.",
     "Pairs that are split one after the other hold different instants, which no volume group survives.",
-    "If one pair cannot be split, none is: the transaction is all or nothing.",
+    "If one pair cannot be split, none is: the transaction starts all or nothing. A copy that fails later leaves its pair invalid.",
     "query-jobs shows one copy a pair; when they have ended, all BCVs carry the same split id.",
 )
 _RESTORE = Explain(

@@ -1,0 +1,160 @@
+"""Recorded transcripts: what hosts and arrays answered, kept as JSON lines, and a transport that answers from them.
+
+For tests, for looking at an estate without it, and for bug reports that can be run again. A transcript holds what the
+hosts printed, nothing else; it is as confidential as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigError, ReadOnlyRefused, TransportError
+from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, Transport, late_names
+
+
+class Recorder:
+    """Any transport, with every answer to a read written down. Changes, sessions and streams pass through unrecorded."""
+
+    def __init__(self, transport: Transport, path: Path) -> None:
+        """Records are appended to `path`; it is made readable for its owner only."""
+        self._transport, self._path = transport, path
+
+    @property
+    def read_only(self) -> bool:
+        """As the transport below."""
+        return self._transport.read_only
+
+    async def run(self, command: Command) -> Result:
+        """Send, and write down the answer to a read."""
+        result = await self._transport.run(command)
+        if command.effect is Effect.READ:
+            self._append(command, result)
+        return result
+
+    def _append(self, command: Command, result: Result) -> None:
+        body = {
+            "host": command.host,
+            "title": command.title,
+            "channel": command.channel.value,
+            "status": result.status.value,
+            "exit_status": result.exit_status,
+            "stdout": result.stdout,
+            "stderr": result.stderr,
+            "reason": result.reason,
+            "started": result.started.isoformat(),
+            "seconds": round(result.seconds, 6),
+        }
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(body) + "\n")
+
+    async def session(self, command: Command) -> Session:
+        """As the transport below."""
+        return await self._transport.session(command)
+
+    def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
+        """As the transport below."""
+        return self._transport.stream(command)
+
+    async def reconnect(self, host: str) -> None:
+        """As the transport below."""
+        await self._transport.reconnect(host)
+
+    async def aclose(self) -> None:
+        """As the transport below."""
+        await self._transport.aclose()
+
+
+class ReplayTransport:
+    """Answers reads from a transcript, by host and title: the n-th question gets the n-th answer, and the last one stays."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the transcript. ConfigError names the line that is none."""
+        self._path = path
+        self._answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._asked: dict[tuple[str, str], int] = {}
+        for record in _records(path):
+            self._answers.setdefault((record["host"], record["title"]), []).append(record)
+
+    @property
+    def read_only(self) -> bool:
+        """Always: a transcript cannot be changed by a command."""
+        return True
+
+    async def run(self, command: Command) -> Result:
+        """The recorded answer. TransportError names a question that was never recorded."""
+        _permit(command)
+        key = (command.host, command.title)
+        if key not in self._answers:
+            raise TransportError(f"{command.host}: {command.title}: not in the transcript {self._path}")
+        turn = self._asked.get(key, 0)
+        self._asked[key] = turn + 1
+        record = self._answers[key][min(turn, len(self._answers[key]) - 1)]
+        return Result(
+            command,
+            Status(record["status"]),
+            record["exit_status"],
+            record["stdout"],
+            record["stderr"],
+            datetime.fromisoformat(record["started"]),
+            record["seconds"],
+            record["reason"],
+        )
+
+    async def session(self, command: Command) -> Session:
+        """TransportError: nothing can be held open in a transcript."""
+        _permit(command)
+        raise TransportError(f"{command.host}: {command.title}: a transcript has no sessions")
+
+    def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
+        """TransportError: a transcript has no streams."""
+        return self._stream(command)
+
+    @asynccontextmanager
+    async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
+        _permit(command)
+        raise TransportError(f"{command.host}: {command.title}: a transcript has no streams")
+        yield
+
+    async def reconnect(self, host: str) -> None:
+        """Nothing to do."""
+
+    async def aclose(self) -> None:
+        """Nothing to do."""
+
+
+def _permit(command: Command) -> None:
+    if command.effect is not Effect.READ:
+        raise ReadOnlyRefused(f"{command.host}: {command.title} is a change, and this is a transcript")
+    if missing := late_names(command):
+        raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"{path}: the transcript cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            yield {
+                "host": str(record["host"]),
+                "title": str(record["title"]),
+                "channel": Channel(record["channel"]).value,
+                "status": Status(record["status"]).value,
+                "exit_status": record["exit_status"],
+                "stdout": str(record["stdout"]),
+                "stderr": str(record["stderr"]),
+                "reason": str(record.get("reason", "")),
+                "started": datetime.fromisoformat(record["started"]).isoformat(),
+                "seconds": float(record.get("seconds", 0.0)),
+            }
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path}:{number}: no record of a transcript: {error!r}") from error
