@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core.arrays.base import ArrayDriver
-from core.backups.base import BackupDriver, BackupRecord, Progress
+from core.backups.base import BackupDriver, BackupRecord, Progress, RestoreRequest
 from core.checks import verify
 from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
 from core.events import CommandEnded, CommandSent, Event, HostMeasured, Outcome, SetMeasured
@@ -373,7 +373,9 @@ class Engine:
         def report(progress: Progress) -> None:
             del progress  # the command line waits for the end; the console will show it with its own guide
 
-        return await drivers.backup.restore(self._transport, ref.name, ref.become, backup, directory, report)
+        job_dir = f"{ref.work_dir}/restores/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+        request = RestoreRequest(set_name, backup, ref.name, directory, job_dir, ref.become)
+        return await drivers.backup.restore(self._transport, request, report)
 
     # --- check ------------------------------------------------------------------------------------------------------
 

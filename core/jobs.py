@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.errors import HostKeyChanged, HostKeyUnknown, TransportError
-from core.transport import Channel, Command, Effect, Status, Transport, late_names
+from core.transport import Channel, Command, Effect, Result, Status, Transport, late_names
 
 PATIENCE = 60.0  # seconds for which a job is looked for after its host stopped answering
 GET_GOING = 10.0  # seconds that a started job may take until it has written down its process id
@@ -144,6 +144,11 @@ def _fill(template: str, **values: object) -> str:
     return template
 
 
+def _asked_for(offset: int) -> int:
+    """How many bytes of output one look fetches, counted from the block in which the offset lies."""
+    return PIECE if offset < OUTPUT_LIMIT else 0
+
+
 def _places(job: JobRef) -> str:
     return f"LC_ALL=C; export LC_ALL\nRUN={shlex.quote(job.directory_run)}\nSTEP={shlex.quote(job.directory_step)}\n"
 
@@ -154,7 +159,8 @@ def look_script(job: JobRef, offset: int, mark: str) -> str:
     Hexadecimal, because offsets count bytes and a piece may end inside a character.
     """
     skip, rest = divmod(offset, _BLOCK)
-    values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": PIECE // _BLOCK, "FIRST": rest + 1, "ERRORS": _ERRORS}
+    count = _asked_for(offset) // _BLOCK
+    values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": count, "FIRST": rest + 1, "ERRORS": _ERRORS}
     return _places(job) + _BOOT + _fill(_LOOK, **values) + "look\n"
 
 
@@ -202,7 +208,7 @@ async def read_job(transport: Transport, job: JobRef, offset: int = 0) -> JobSta
         if result.status is not Status.OK:
             raise ValueError(result.reason or result.stderr.strip() or f"exit status {result.exit_status}")
         state = parse_look(result.stdout, mark)
-        if len(state.out) < min(state.size - offset, PIECE - _BLOCK):
+        if len(state.out) < min(state.size - offset, _asked_for(offset) - _BLOCK):
             raise ValueError(f"{len(state.out)} bytes of output came, {state.size - offset} are there")
     except (ValueError, KeyError, IndexError) as error:
         raise TransportError(f"{job.host}: {title}: {error}") from error
@@ -247,7 +253,8 @@ class _Follower:
         self, transport: Transport, command: Command, job: JobRef, tell: Callable[[str], None] | None, patience: float
     ) -> None:
         self._transport, self._command, self._job, self._patience = transport, command, job, patience
-        self._ear, self._began, self._told_end = _Ear(tell), time.monotonic(), False
+        self._ear, self._began = _Ear(tell), time.monotonic()
+        self._refused: Result | None = None  # a launch whose end was seen and that did not start the job
 
     async def follow(self) -> JobEnd:
         """Start, or find it started; then look until it is over."""
@@ -267,6 +274,7 @@ class _Follower:
         result = await self._transport.run(launch)
         if result.status is Status.FAILED and result.exit_status == _NOTHING_DONE:
             return self._end(Status.FAILED, _REFUSED, result.stderr, "the job could not be started")
+        self._refused = result if result.status is Status.FAILED else None
         try:
             return parse_look(result.stdout, mark) if result.status is Status.OK else None
         except (ValueError, KeyError, IndexError):
@@ -283,15 +291,13 @@ class _Follower:
             late = state.phase is JobPhase.STARTING and time.monotonic() - starting > GET_GOING
             if not more and (late or state.phase in (JobPhase.ENDED, JobPhase.VANISHED)):
                 return self._judge(state)
-            if state.phase is JobPhase.NOT_STARTED:
-                state = await self._start_again()
-                if isinstance(state, JobEnd):
-                    return state
-                continue
             if not more:
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 1.3)
-            state = None
+            again = await self._start_again() if state.phase is JobPhase.NOT_STARTED else None
+            if isinstance(again, JobEnd):
+                return again
+            state = again
 
     def _hear(self, state: JobState) -> bool:
         """Take in new output; True when there is more of it to fetch."""
@@ -325,7 +331,12 @@ class _Follower:
             return
 
     async def _start_again(self) -> JobState | JobEnd | None:
-        """The first launch did not arrive: send it again; should it arrive late after all, only one of them starts it."""
+        """The launch did not arrive: send it again; should it arrive late after all, only one of them starts the job."""
+        if self._refused is not None:
+            words = self._refused.stderr.strip() or f"exit status {self._refused.exit_status}"
+            return self._end(Status.FAILED, _REFUSED, words, "the job could not be started")
+        if time.monotonic() - self._began > self._patience:
+            return self._end(Status.UNKNOWN, None, "", "the job was sent, and is not there")
         try:
             return await self._launch()
         except TransportError:

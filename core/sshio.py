@@ -211,6 +211,7 @@ class SshSession:
                     if line.startswith(prefixes):
                         return line
                 await asyncio.wait((self._reading,))
+                await self._process.wait_closed()
         except TimeoutError as error:
             raise TransportError(f"{self._where}: no {wanted} in {timeout:g} s") from error
         except _GONE as error:

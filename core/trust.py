@@ -82,19 +82,20 @@ async def fetch_key(
     Nothing is sent but the key exchange, so that a host can be looked at before it is trusted.
     """
     where = f"{host.name} ({host.address} port {host.port})"
-    options: dict[str, Any] = {"config": None, **(LEGACY if host.legacy else {})}
     kinds = list(dict.fromkeys(key.get_algorithm() for key in stored_keys(files, host)))
     asked: dict[str, Any] = {"tunnel": jump} if jump is not None else {}
+    if kinds:
+        asked["server_host_key_algs"] = _signatures(kinds)
+    if host.legacy:
+        asked["kex_algs"] = LEGACY["kex_algs"]
     try:
         async with asyncio.timeout(timeout):
-            if kinds:
-                asked["server_host_key_algs"] = _signatures(kinds)
-            ready = asyncssh.SSHClientConnectionOptions(**options)
-            key = await asyncssh.get_server_host_key(host.address, host.port, config=None, options=ready, **asked)
+            options = asyncssh.SSHClientConnectionOptions(config=None, **(LEGACY if host.legacy else {}))
+            key = await asyncssh.get_server_host_key(host.address, host.port, config=None, options=options, **asked)
     except TimeoutError as error:
         raise TransportError(f"{where}: no answer in {timeout:g} s") from error
     except asyncssh.KeyExchangeFailed as error:
-        if kinds:
+        if kinds and "host key" in str(error).lower():
             raise HostKeyChanged(f"{where}: shows no key of the stored kind ({', '.join(kinds)}): {error}") from error
         raise TransportError(f"{where}: {error}; an old host may need `legacy: true`") from error
     except (OSError, asyncssh.Error) as error:

@@ -38,6 +38,18 @@ class BackupRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreRequest:
+    """Which backup of which set to restore, and into which empty or absent directory of the host."""
+
+    set_name: str
+    backup: str
+    host: str
+    directory: str
+    job_dir: str
+    become: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BackupRecord:
     """A backup that exists: `id` is how the driver finds it again; `verified_at` is None until it was read back."""
 
@@ -80,5 +92,5 @@ class BackupDriver(Protocol):
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
         """The backups of a set in this repository, newest first."""
 
-    async def restore(self, transport: Transport, host: str, become: str, backup: str, directory: str, report: Report) -> int:
+    async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         """Restore one backup into an empty or absent directory on the host; the number of files. Never overwrites."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.arrays.base import SplitMark
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report
+from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
 from core.hosts import HostRef, ImportRequest, Mount
 from core.model import (
@@ -30,7 +30,7 @@ from core.model import (
     VolumeGroup,
 )
 from core.plan import Explain, Phase, Step, StepKind
-from core.settings import BackupSettings, MountSettings, Settings, SetSettings
+from core.settings import BackupSettings, MountSettings, SetSettings, Settings
 from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, Transport, late_names
 
 SIZE = 1 << 28
@@ -307,7 +307,7 @@ class ToyBackup:
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
         return ()
 
-    async def restore(self, transport: Transport, host: str, become: str, backup: str, directory: str, report: Report) -> int:
+    async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         return 0
 
 
