@@ -264,20 +264,21 @@ class Engine:
         except SplitmountError as error:
             return str(error)
 
-    async def _estate(self, settings: SetSettings) -> Estate:
-        """Both hosts and the array at once; what could not be measured is named, never left out."""
-        hosts = tuple(dict.fromkeys((settings.source, settings.target)))
-        *facts, pairs = await asyncio.gather(*(self._try_facts(h) for h in hosts), self._try_pairs(settings))
-        by_host = dict(zip(hosts, facts, strict=True))
-        parts = {"source": by_host[settings.source], "target": by_host[settings.target], "pairs": pairs}
-        source, target = parts["source"], parts["target"]
+    async def _estate(self, settings: SetSettings, parts: tuple[str, ...] = ("source", "target", "pairs")) -> Estate:
+        """The parts that are asked for, all at once; what could not be measured is named, never left out."""
+        where = {"source": settings.source, "target": settings.target}
+        hosts = tuple(dict.fromkeys(where[part] for part in parts if part in where))
+        pairs = self._try_pairs(settings) if "pairs" in parts else _nothing()
+        *facts, statuses = await asyncio.gather(*(self._try_facts(h) for h in hosts), pairs)
+        found = {**{part: facts[hosts.index(where[part])] for part in parts if part in where}, "pairs": statuses}
+        source, target = found.get("source"), found.get("target")
         return Estate(
             settings.name,
             datetime.now(UTC),
             source if isinstance(source, HostFacts) else None,
             target if isinstance(target, HostFacts) else None,
-            pairs if isinstance(pairs, tuple) else (),
-            {part: value for part, value in parts.items() if isinstance(value, str)},
+            statuses if isinstance(statuses, tuple) else (),
+            {part: value for part, value in found.items() if isinstance(value, str)},
         )
 
     async def _measure_set(self, set_name: str) -> None:
@@ -323,7 +324,7 @@ class Engine:
             journal=self._open_journal(),
             maps=self._maps,
             emit=self._events.append,
-            measure=lambda: self._estate(settings),
+            measure=lambda parts: self._estate(settings, parts),
             operator=getpass.getuser(),
             console=socket.gethostname(),
         )
@@ -434,6 +435,10 @@ class Engine:
         await self._transport.aclose()
         if self._journal is not None:
             self._journal.close()
+
+
+async def _nothing() -> tuple[PairStatus, ...]:
+    return ()
 
 
 def history_row(records: Sequence[Record]) -> RunRow:

@@ -38,7 +38,7 @@ class RunParts:
     journal: Journal
     maps: MapKeeper
     emit: Callable[[Event], None]
-    measure: Callable[[], Awaitable[Estate]]
+    measure: Callable[[tuple[str, ...]], Awaitable[Estate]]
     operator: str
     console: str
 
@@ -102,9 +102,10 @@ def describe(statuses: tuple[PairStatus, ...]) -> str:
 
 
 async def measure(state: RunState, step: Step, command: Command | None) -> str:
-    """Measure the set again and insist on what the step names; Refused when it is not so."""
-    estate = await state.parts.measure()
-    wrong = MEASURES[step.measure](state, estate)
+    """Measure what the step is about again, and insist on what it names; Refused when it is not so."""
+    parts, insist = MEASURES[step.measure]
+    estate = await state.parts.measure(parts)
+    wrong = insist(state, estate)
     if wrong:
         raise (NeedsAttention if step.measure == "clean" else Refused)("; ".join(wrong))
     if step.measure == "basis":
@@ -125,12 +126,18 @@ def _idle(state: RunState, estate: Estate) -> tuple[str, ...]:
 def _clean(state: RunState, estate: Estate) -> tuple[str, ...]:
     if estate.target is None:
         return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
+    used = _idle(state, estate)
     uuids = [value for name, value in state.values.items() if name.startswith("vg_uuid.")]
     names = [value for name, value in state.values.items() if name.startswith("vg_name.")]
-    return leftovers(estate.target, uuids, names, state.parts.settings.mount.prefix)
+    return tuple(dict.fromkeys((*used, *leftovers(estate.target, uuids, names, state.parts.settings.mount.prefix))))
 
 
-MEASURES: Mapping[str, Callable[[RunState, Estate], tuple[str, ...]]] = {"basis": _basis, "idle": _idle, "clean": _clean}
+# What each measurement looks at, and what it insists on.
+MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[[RunState, Estate], tuple[str, ...]]]] = {
+    "basis": (("source", "target", "pairs"), _basis),
+    "idle": (("target",), _idle),
+    "clean": (("target",), _clean),
+}
 
 
 # --- map and commands ------------------------------------------------------------------------------------------------

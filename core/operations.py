@@ -186,9 +186,9 @@ def _phased(steps: tuple[Step, ...], phase: Phase) -> list[Step]:
 
 
 def _establish(context: _Context, phase: Phase, statuses: tuple[PairStatus, ...], *, full: bool = False) -> list[Step]:
+    """Establish and wait; the step before must have proved that no host uses the BCVs."""
     pairs = tuple(s.pair for s in statuses)
     return [
-        _measure(context, phase, "idle", context.settings.target),
         *_phased(context.drivers.array.establish(statuses, full=full), phase),
         _await_established(context, phase, pairs),
         *_settle(context, phase, pairs, PairState.ESTABLISHED),
@@ -441,8 +441,11 @@ def _plan_establish(context: _Context) -> _Planned:
         return [_measure(context, Phase.MEASURE, "basis", context.settings.source)], ["all pairs are established already"]
     lost = [s.pair.bcv for s in down if s.state is PairState.SPLIT]
     summary = [f"the point in time on {', '.join(lost)} is overwritten"] if lost else []
-    start = _measure(context, Phase.MEASURE, "basis", context.settings.source)
-    return [start, *_establish(context, Phase.MIRRORS, down, full=context.request.full)], summary
+    start = [
+        _measure(context, Phase.MEASURE, "basis", context.settings.source),
+        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
+    ]
+    return [*start, *_establish(context, Phase.MIRRORS, down, full=context.request.full)], summary
 
 
 OPERATIONS: Mapping[str, Callable[[_Context], _Planned]] = {

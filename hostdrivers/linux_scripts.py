@@ -16,13 +16,21 @@ unused() { # SERIAL...: refuse when anything is stacked on one of them
     [ -z "$u" ] || refuse "the device with serial $s (/dev/$k) is in use by: $u"
   done; done
 }
+asleep() { # deactivate the copy where udev activated it under its old name by itself; never on the source's own host
+  [ "$same_host" = no ] || return 0
+  stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked="$stacked`users_of "$k"`"; done; done
+  [ -z "$stacked" ] || $S lvm vgchange -an --nohints --devices "$DEVS" "$old"
+}
 leaves() { # KERNEL_NAME: the disks below a device-mapper device
   if [ -r "/sys/class/block/$1/partition" ]; then basename "`readlink -f "/sys/class/block/$1/.."`"; return; fi
   if [ -z "`ls "/sys/class/block/$1/slaves" 2>/dev/null`" ]; then echo "$1"; return; fi
   for x in "/sys/class/block/$1/slaves/"*; do leaves "`basename "$x"`"; done
 }
-of_lvm() { # FIELDS DEVICE: fields of a physical volume, seen through the private device list
-  $S lvm pvs --nohints --devices "$DEVS" --noheadings --separator '|' -o "$1" "$2" | tr -d ' '
+look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
+  rows=`$S lvm pvs --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
+}
+row() { # DEVICE: its fields in what was looked at
+  echo "$rows" | sed -n "s,^$1|,,p"
 }
 """
 
@@ -67,15 +75,12 @@ IMPORT = r"""
 names=`$S lvm vgs --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
 for n in $names; do [ "$n" != "$new" ] || refuse "there is a group $new on this host already"; done
 [ ! -e "/dev/$new" ] || refuse "/dev/$new exists already"
-if [ "$same_host" = no ]; then
-  stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked="$stacked`users_of "$k"`"; done; done
-  # the copy may have been activated by udev under its old name: that is undone, unless somebody uses it
-  [ -z "$stacked" ] || $S lvm vgchange -an --nohints --devices "$DEVS" "$old" || refuse "$old was activated here and is in use"
-fi
+asleep || refuse "$old was activated here and is in use"
 unused $serials
+look pv_uuid,vg_uuid,vg_name,pv_mda_count,vg_exported,vg_partial
 set -- $pvids
 for d in $ALL; do
-  was=`of_lvm pv_uuid,vg_uuid,vg_name,pv_mda_count,vg_exported,vg_partial "$d"` || refuse "$d carries no physical volume of a whole group"
+  was=`row "$d"`
   case $was in
     "$1|$vgid|$old|"[01]"||") ;;
     *) refuse "$d is not what the map says: found $was, expected physical volume $1 of group $vgid ($old)";;
@@ -83,7 +88,7 @@ for d in $ALL; do
   shift
 done
 for d in $ALL; do
-  case `of_lvm pv_mda_count "$d"` in 0) continue;; esac
+  case `row "$d"` in *"|0||") continue;; esac
   text=`$S lvm pvck --dump metadata "$d"` || refuse "the metadata of $d cannot be read"
   id=`echo "$text" | sed -n 's/^[[:space:]]*id = "\(.*\)".*/\1/p' | head -n 1`
   at=`echo "$text" | sed -n 's/^[[:space:]]*seqno = \([0-9][0-9]*\).*/\1/p' | head -n 1`
@@ -103,11 +108,10 @@ done
 config='backup{backup=0 archive=0}'
 if [ -n "$foreign" ]; then config="$config local{extra_system_ids=[\"$foreign\"]}"; fi
 $S timeout 120 vgimportclone --config "$config" --nohints --devices "$DEVS" -n "$new" $ALL || fail "vgimportclone ended with $?"
-first=`of_lvm vg_name,vg_uuid "$D0"`
+look vg_name,vg_uuid
+first=`row "$D0"`
 uuid=${first#*|}
-for d in $ALL; do
-  [ "`of_lvm vg_name,vg_uuid "$d"`" = "$new|$uuid" ] || fail "$d is now in `of_lvm vg_name,vg_uuid "$d"`, not in $new $uuid"
-done
+for d in $ALL; do [ "`row "$d"`" = "$new|$uuid" ] || fail "$d is now in `row "$d"`, not in $new $uuid"; done
 [ "$uuid" != "$vgid" ] || fail "the group kept its UUID $vgid"
 now=`$S lvm lvs --nohints --devices "$DEVS" --noheadings -o lv_uuid "$new" | tr -d ' ' | sort | tr '\n' ' '`
 [ "$now" = "`for l in $lvids; do echo $l; done | sort | tr '\n' ' '`" ] || fail "the logical volumes of $new are not those of the map"
@@ -121,10 +125,11 @@ IMPORT_UNDO = r"""
 unused $serials
 ( cd "$keep" && sha256sum -c --quiet sums ) || refuse "the kept first bytes in $keep are damaged; nothing was written"
 ours=`cat "$keep/uuid" 2>/dev/null`
+look pv_uuid,vg_uuid 2>/dev/null
 set -- $pvids
 i=0
 for d in $ALL; do
-  is=`of_lvm pv_uuid,vg_uuid "$d" 2>/dev/null`
+  is=`row "$d"`
   if [ "$is" != "$1|$vgid" ]; then
     case $is in *"|$ours") ;; *"|"?*) [ -z "$ours" ] || refuse "$d is in another group by now: $is";; esac
     $S dd if="$keep/$i.head" of="$d" bs=65536 conv=fsync,notrunc 2>/dev/null || fail "$d could not be written"
@@ -132,15 +137,19 @@ for d in $ALL; do
   fi
   i=`expr $i + 1`; shift
 done
+look pv_uuid,vg_uuid,vg_name
 set -- $pvids
 for d in $ALL; do
-  [ "`of_lvm pv_uuid,vg_uuid,vg_name "$d"`" = "$1|$vgid|$old" ] || fail "$d does not carry its old identity: `of_lvm pv_uuid,vg_uuid "$d"`"
+  [ "`row "$d"`" = "$1|$vgid|$old" ] || fail "$d does not carry its old identity, but `row "$d"`"
   shift
 done
+udevadm settle --timeout=60
+asleep
 """
 
 ACTIVATE = r"""
-[ "`of_lvm vg_uuid,vg_name "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
+look vg_uuid,vg_name
+[ "`row "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
 $S lvm vgchange -ay --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be activated"
 udevadm settle --timeout=60
 for n in $nodes; do
@@ -154,7 +163,8 @@ done
 
 ACTIVATE_UNDO = r"""
 [ -f "$keep/uuid" ] || { echo "nothing was activated"; exit 0; }
-[ "`of_lvm vg_uuid,vg_name "$D0"`" = "`cat "$keep/uuid"`|$new" ] || { echo "$new is not there any more"; exit 0; }
+look vg_uuid,vg_name
+[ "`row "$D0"`" = "`cat "$keep/uuid"`|$new" ] || { echo "$new is not there any more"; exit 0; }
 $S lvm vgchange -an --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be deactivated"
 udevadm settle --timeout=60
 unused $serials
@@ -166,7 +176,8 @@ make_path() { # DIRECTORY: make what is missing, each noted before it is made
   make_path "`dirname "$1"`" || return 1
   printf '%s\n' "$1" >> "$RUN/keep/created" && $S mkdir -m 755 "$1"
 }
-[ "`of_lvm vg_uuid,vg_name "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
+look vg_uuid,vg_name
+[ "`row "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
 [ -b "$node" ] || refuse "$node is not there"
 if mountpoint -q "$point"; then refuse "$point is a mount point already"; fi
 if [ -d "$point" ]; then

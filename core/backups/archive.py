@@ -21,7 +21,7 @@ from typing import Any
 
 import zstandard
 
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report
+from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
 from core.backups.manifest import Entry, Feed, difference, from_lines, read_entries, to_lines, totals
 from core.backups.stores import HostStore, LocalStore, Store
 from core.errors import CommandFailed, OutcomeUnknown, Refused, SplitmountError

@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 import asyncssh
 import pytest
@@ -50,6 +52,7 @@ class Server:
     commands: list[str] = field(default_factory=list)
     shells: list[subprocess.Popen[bytes]] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(64))
 
     def settings(self, name: str = "alpha", jump: str = "") -> HostSettings:
         """The configuration of a host that is this server."""
@@ -70,17 +73,41 @@ class Server:
         child = start_shell(process.command or "true")
         self.shells.append(child)
         self.begun.set()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        feed = asyncio.create_task(self._feed(process.stdin, child.stdin))
         try:
-            await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-            code = await asyncio.to_thread(child.wait)
-            await process.stdout.drain()
-            await process.stderr.drain()
-            if code < 0:
-                process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
-            else:
-                process.exit(code)
+            await asyncio.gather(self._carry(child.stdout, process.stdout), self._carry(child.stderr, process.stderr))
+            code = await self._blocking(child.wait)
         finally:
-            await process.wait_closed()
+            feed.cancel()
+            await asyncio.wait((feed,))
+        if code < 0:
+            process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+        else:
+            process.exit(code)
+
+    async def _blocking(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
+
+    async def _carry(self, pipe: IO[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+        """Output to the client; to nobody when it is gone, so that the shell feels a broken pipe only at the very end."""
+        with pipe:
+            while data := await self._blocking(os.read, pipe.fileno(), 1 << 16):
+                writer.write(data)
+                await writer.drain()
+
+    async def _feed(self, reader: asyncssh.SSHReader[bytes], pipe: IO[bytes]) -> None:
+        """Input to the shell, and its end; a signal of the client is passed over."""
+        with pipe, contextlib.suppress(OSError, asyncssh.Error):
+            while not reader.at_eof():
+                try:
+                    data = await reader.read(1 << 16)
+                except asyncssh.SignalReceived:
+                    continue
+                while data:
+                    data = data[await self._blocking(os.write, pipe.fileno(), data) :]
 
     async def handle(self, process: ServerProcess) -> None:
         """One command. What goes wrong because a test cut the connection is what the test wanted."""
@@ -144,6 +171,7 @@ async def serve(directory: Path, act: Act = _nothing, *, host_key: asyncssh.SSHK
         yield server
     finally:
         server.end_shells()
+        server.threads.shutdown(wait=False)
         listener.close()
         server.lose()
         await listener.wait_closed()

@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,15 @@ async def estate(directory: Path, *, read_only: bool = False) -> AsyncIterator[t
         yield server, transport
 
 
+def prepare(job: JobRef) -> None:
+    """Make the directories of a job as if it had been started."""
+    Path(job.directory_step).mkdir(parents=True)
+
+
 async def until(path: Path) -> None:
     """Wait for a file that a job makes."""
     for _ in range(1000):
-        if os.path.exists(path):
+        if os.access(path, os.F_OK):
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"{path} did not appear")
@@ -171,7 +177,7 @@ async def test_a_job_whose_host_was_booted_since_has_vanished(tmp_path: Path) ->
 async def test_a_prepared_job_without_a_process_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "GET_GOING", 0.1)
     job = ref(tmp_path)
-    Path(job.directory_step).mkdir(parents=True)
+    prepare(job)
     async with estate(tmp_path) as (_, transport):
         end = await run_job(transport, change("true\n"), job)
     assert (end.status, end.reason) == (Status.UNKNOWN, "the job was prepared, but its process did not begin")
@@ -209,7 +215,7 @@ async def test_a_job_that_cannot_be_sent_raises_and_one_that_cannot_be_made_is_r
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 async def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     job = ref(tmp_path)
-    Path(job.directory_run).mkdir(parents=True)
+    prepare(replace(job, directory_step=f"{job.directory_run}/0000-other"))
     os.chown(tmp_path / "work", 12345, 12345)
     async with estate(tmp_path) as (_, transport):
         end = await run_job(transport, change("true\n"), job)
@@ -305,7 +311,7 @@ async def test_a_job_behind_openssh_survives_the_end_of_its_session(tmp_path: Pa
     ],
 )
 def test_a_job_lives_right_below_its_run(run: str, step: str) -> None:
-    with pytest.raises(ValueError, match="path|below"):
+    with pytest.raises(ValueError, match=r"path|below"):
         JobRef("alpha", run, step)
 
 

@@ -63,7 +63,7 @@ class Bench:
             self.journal,
             MapKeeper(self.root / "maps"),
             self.events.append,
-            self.estate,
+            lambda parts: self.estate(),
             "op",
             "here",
         )
