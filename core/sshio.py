@@ -267,7 +267,11 @@ class SshStream:
             self._process.stdin.write(data)
             await self._process.stdin.drain()
         except _GONE as error:
-            raise TransportError(f"{self._command.host}: {self._command.title}: it stopped reading") from error
+            await asyncio.wait((self._reading,), timeout=1.0)  # what it said last is on its way
+            said = self._errors.text.strip()[-500:]
+            why = _LOST if self._process.exit_status is None else f"it ended with exit status {self._process.exit_status}"
+            where = f"{self._command.host}: {self._command.title}"
+            raise TransportError(f"{where}: nobody reads any more: {why}{': ' if said else ''}{said}") from error
 
     async def finish(self) -> Result:
         """Close the input, wait for the end and judge it; a read is waited for as long as its timeout says."""

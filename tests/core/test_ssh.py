@@ -685,7 +685,7 @@ async def pour(stream: ByteStream, pieces: int) -> None:
 async def test_a_stream_into_a_command_that_gave_up_tells_its_reason(tmp_path: Path) -> None:
     async def use(transport: SshTransport) -> None:
         async with transport.stream(change("echo 'disk full' >&2; exit 5\n")) as stream:
-            with pytest.raises(TransportError, match="stopped reading"):
+            with pytest.raises(TransportError, match="exit status 5: disk full"):
                 await pour(stream, 1000)
             result = await stream.finish()
         assert (result.status, result.exit_status, result.stderr) == (Status.FAILED, 5, "disk full\n")

@@ -1,0 +1,373 @@
+"""The configuration from YAML: every key known, every type checked, every reference resolved, or refused with its line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+
+from core.errors import ConfigError
+from core.pairs import read_pairs
+from core.settings import (
+    ArraySettings,
+    BackupSettings,
+    FreezeSettings,
+    HostSettings,
+    MountSettings,
+    PostPolicy,
+    PrePolicy,
+    SetSettings,
+    Settings,
+)
+
+FILE = "splitmount.yaml"
+OS_WORDS = ("linux",)
+ARRAY_WORDS = ("qemu",)
+BACKUP_WORDS = ("archive", "restic")
+BECOME_WORDS = ("", "sudo", "pfexec")
+_SECRETS = ("password", "passphrase", "secret", "token")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The file that is read, and everything that is wrong with it: all of it is told at once."""
+
+    path: Path
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+
+    def refuse(self, node: yaml.Node, key: str, problem: str) -> None:
+        """Remember a problem with its line."""
+        self.wrong.append((node.start_mark.line + 1, f"{key}: {problem}" if key else problem))
+
+    def finish(self) -> None:
+        """Raise when anything was wrong."""
+        if self.wrong:
+            raise ConfigError("\n".join(f"{self.path}:{line}: {text}" for line, text in sorted(self.wrong)))
+
+
+Check = Callable[[_Reader, yaml.Node, str], Any]
+
+
+def _scalar(reader: _Reader, node: yaml.Node, key: str, expected: str) -> str | None:
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    reader.refuse(node, key, f"expected {expected}, got {_kind(node)}")
+    return None
+
+
+def _kind(node: yaml.Node) -> str:
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    return "a list" if isinstance(node, yaml.SequenceNode) else repr(str(node.value))
+
+
+def text(reader: _Reader, node: yaml.Node, key: str) -> str:
+    """A word, as it is written: 79030000 stays what it is, and is no number."""
+    value = _scalar(reader, node, key, "text")
+    if value is not None and isinstance(node, yaml.ScalarNode) and not node.style and value in ("", "~", "null"):
+        reader.refuse(node, key, "expected text, got nothing")
+    return value or ""
+
+
+def number(low: int, high: int) -> Check:
+    """A whole number within bounds."""
+
+    def check(reader: _Reader, node: yaml.Node, key: str) -> int:
+        value = _scalar(reader, node, key, "a number")
+        if value is not None and value.isascii() and value.isdigit() and low <= int(value) <= high:
+            return int(value)
+        if value is not None:
+            reader.refuse(node, key, f"expected a number from {low} to {high}, got {value!r}")
+        return low
+
+    return check
+
+
+def truth(reader: _Reader, node: yaml.Node, key: str) -> bool:
+    """true or false."""
+    value = _scalar(reader, node, key, "true or false")
+    if value is not None and value not in ("true", "false"):
+        reader.refuse(node, key, f"expected true or false, got {value!r}")
+    return value == "true"
+
+
+def word(words: tuple[str, ...]) -> Check:
+    """One of a few words."""
+
+    def check(reader: _Reader, node: yaml.Node, key: str) -> str:
+        value = _scalar(reader, node, key, f"one of {', '.join(w or chr(34) * 2 for w in words)}")
+        if value is not None and value not in words:
+            reader.refuse(
+                node, key, f"expected one of {', '.join(w or chr(34) * 2 for w in words)}, got {value!r}{_near(value, words)}"
+            )
+        return value or ""
+
+    return check
+
+
+def path(reader: _Reader, node: yaml.Node, key: str) -> Path:
+    """A path, meant relative to the file that names it."""
+    return reader.path.parent.joinpath(Path(text(reader, node, key)).expanduser())
+
+
+def remote_path(reader: _Reader, node: yaml.Node, key: str) -> str:
+    """An absolute path on a host."""
+    value = text(reader, node, key)
+    if value and not value.startswith("/"):
+        reader.refuse(node, key, f"expected an absolute path on the host, got {value!r}")
+    return value
+
+
+def words(reader: _Reader, node: yaml.Node, key: str) -> tuple[str, ...]:
+    """A list of words with at least one in it."""
+    if not isinstance(node, yaml.SequenceNode) or not node.value:
+        reader.refuse(node, key, f"expected a list such as [vgdata], got {_kind(node)}")
+        return ()
+    return tuple(text(reader, item, f"{key}[{i}]") for i, item in enumerate(node.value))
+
+
+def table(reader: _Reader, node: yaml.Node, key: str) -> tuple[tuple[str, str], ...]:
+    """A mapping of words, kept as text on both sides."""
+    return tuple((k, text(reader, v, f"{key}.{k}")) for k, _, v in _entries(reader, node, key))
+
+
+def mount(reader: _Reader, node: yaml.Node, key: str) -> MountSettings:
+    """A prefix, or a mapping with one."""
+    if isinstance(node, yaml.ScalarNode):
+        return MountSettings(remote_path(reader, node, key))
+    return MountSettings(**_fill(reader, node, key, _MOUNT, ("prefix",), {"prefix": ""}))
+
+
+def freeze(reader: _Reader, node: yaml.Node, key: str) -> FreezeSettings:
+    """The freeze around the split."""
+    return FreezeSettings(**_fill(reader, node, key, _FREEZE))
+
+
+def backup(reader: _Reader, node: yaml.Node, key: str) -> BackupSettings:
+    """Where and how to back up."""
+    body = _fill(reader, node, key, _BACKUP, ("driver", "repository"), {"driver": "", "repository": ""})
+    if body["driver"] == "archive" and not body.get("host") and body["repository"]:
+        body["repository"] = str(reader.path.parent.joinpath(Path(body["repository"]).expanduser()))
+    if body["driver"] == "restic" and not (
+        body.get("password_command") or body.get("password_file") or body.get("environment_file")
+    ):
+        reader.refuse(
+            node, key, "restic needs password_command, password_file or environment_file; each is meant on the target"
+        )
+    return BackupSettings(**body)
+
+
+_MOUNT: Mapping[str, Check] = {"prefix": remote_path, "read_only": truth}
+_FREEZE: Mapping[str, Check] = {"enabled": truth, "seconds": number(2, 600)}
+_BACKUP: Mapping[str, Check] = {
+    "driver": word(BACKUP_WORDS), "repository": text, "host": text, "password_command": text, "password_file": text,
+    "environment_file": text, "create": truth, "compression": number(1, 19),
+}  # fmt: skip
+_HOST: Mapping[str, Check] = {
+    "os": word(OS_WORDS), "address": text, "port": number(1, 65535), "user": text, "key": path, "become": word(BECOME_WORDS),
+    "jump": text, "legacy": truth, "work_dir": remote_path,
+}  # fmt: skip
+_ARRAY: Mapping[str, Check] = {"driver": word(ARRAY_WORDS), "host": text, "socket": remote_path, "devices": table}
+_SET: Mapping[str, Check] = {
+    "source": text, "target": text, "array": text, "pairs": path, "volume_groups": words,
+    "pre_policy": word(tuple(p.value for p in PrePolicy)), "post_policy": word(tuple(p.value for p in PostPolicy)),
+    "mount": mount, "freeze": freeze, "backup": backup, "group_suffix": text, "wait_limit": number(1, 604800),
+}  # fmt: skip
+_TOP = ("known_hosts", "state_dir", "hosts", "arrays", "sets")
+
+
+def _near(value: str, known: Any) -> str:
+    close = difflib.get_close_matches(value, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _entries(reader: _Reader, node: yaml.Node, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
+    """The entries of a mapping; a key that stands twice is refused."""
+    if isinstance(node, yaml.ScalarNode) and node.value in ("", "~", "null"):
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        reader.refuse(node, key, f"expected a mapping, got {_kind(node)}")
+        return []
+    seen: dict[str, int] = {}
+    out = []
+    for name, value in node.value:
+        label = str(name.value) if isinstance(name, yaml.ScalarNode) else ""
+        if not label:
+            reader.refuse(name, key, "expected a plain word as the key")
+        elif label in seen:
+            reader.refuse(name, f"{key}.{label}".lstrip("."), f"stands twice; first in line {seen[label]}")
+        else:
+            seen[label] = name.start_mark.line + 1
+            out.append((label, name, value))
+    return out
+
+
+def _fill(
+    reader: _Reader,
+    node: yaml.Node,
+    key: str,
+    known: Mapping[str, Check],
+    needed: tuple[str, ...] = (),
+    empty: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The checked values of a mapping; what is needed and missing is refused, and stands as `empty` says."""
+    out: dict[str, Any] = {}
+    for label, name, value in _entries(reader, node, key):
+        whole = f"{key}.{label}"
+        if label in known:
+            out[label] = known[label](reader, value, whole)
+        elif any(secret in label.lower() for secret in _SECRETS):
+            reader.refuse(
+                name, whole, "a secret never stands in the configuration; use an agent, a key file, or a command on the host"
+            )
+        else:
+            reader.refuse(name, whole, f"unknown key{_near(label, known)}; known here: {', '.join(known)}")
+    for label in needed:
+        if label not in out:
+            reader.refuse(node, f"{key}.{label}", "is missing")
+    return {**(empty or {}), **out}
+
+
+def find() -> Path | None:
+    """The file in the working directory, else in the user's configuration directory, else none."""
+    here = Path(FILE)
+    there = Path(platformdirs.user_config_dir("splitmount")) / FILE
+    return next((p.absolute() for p in (here, there) if p.is_file()), None)
+
+
+def load(path_: Path | None = None) -> Settings:
+    """Read the configuration. ConfigError lists everything that is wrong, by file, line and key."""
+    source = path_.absolute() if path_ is not None else find()
+    if source is None:
+        state = Path(platformdirs.user_state_dir("splitmount"))
+        return Settings(None, {}, {}, {}, Path(platformdirs.user_config_dir("splitmount")) / "known_hosts", state)
+    try:
+        node = yaml.compose(source.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: not a text file in UTF-8: {error.reason} at byte {error.start}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"{source}{line}: this is no YAML: {getattr(error, 'problem', error)}") from error
+    reader = _Reader(source)
+    settings = _settings(reader, node)
+    reader.finish()
+    return settings
+
+
+def _settings(reader: _Reader, node: yaml.Node | None) -> Settings:
+    parts: dict[str, yaml.Node] = {}
+    for label, name, value in _entries(reader, node, "") if node is not None else []:
+        if label in _TOP:
+            parts[label] = value
+        else:
+            reader.refuse(name, label, f"unknown key{_near(label, _TOP)}; known here: {', '.join(_TOP)}")
+    hosts = _hosts(reader, parts.get("hosts"))
+    arrays = _arrays(reader, parts.get("arrays"), hosts)
+    known = parts.get("known_hosts")
+    state = parts.get("state_dir")
+    return Settings(
+        reader.path,
+        hosts,
+        arrays,
+        _sets(reader, parts.get("sets"), hosts, arrays),
+        path(reader, known, "known_hosts") if known else Path(platformdirs.user_config_dir("splitmount")) / "known_hosts",
+        path(reader, state, "state_dir") if state else Path(platformdirs.user_state_dir("splitmount")),
+    )
+
+
+def _refer(reader: _Reader, node: yaml.Node, key: str, value: str, known: Mapping[str, Any], what: str) -> None:
+    if value and value not in known:
+        names = ", ".join(known) or "none"
+        reader.refuse(node, key, f"there is no {what} {value!r}{_near(value, known)}; known: {names}")
+
+
+def _child(node: yaml.Node, label: str) -> yaml.Node:
+    """The node of a key, for the line of an error; the mapping itself where it has none."""
+    if isinstance(node, yaml.MappingNode):
+        return next((v for k, v in node.value if k.value == label), node)
+    return node
+
+
+def _hosts(reader: _Reader, node: yaml.Node | None) -> dict[str, HostSettings]:
+    out = {}
+    nodes = {}
+    for label, _, value in _entries(reader, node, "hosts") if node is not None else []:
+        body = _fill(reader, value, f"hosts.{label}", _HOST, ("os", "address"), {"os": "", "address": ""})
+        out[label], nodes[label] = HostSettings(name=label, **body), value
+    for label, host in out.items():
+        _refer(reader, _child(nodes[label], "jump"), f"hosts.{label}.jump", host.jump, out, "host")
+        if _jumps(label, out):
+            reader.refuse(_child(nodes[label], "jump"), f"hosts.{label}.jump", "the chain of jumps comes back to this host")
+    return out
+
+
+def _jumps(label: str, hosts: Mapping[str, HostSettings]) -> bool:
+    at, seen = hosts[label].jump, set[str]()
+    while at in hosts and at not in seen:
+        if at == label:
+            return True
+        seen.add(at)
+        at = hosts[at].jump
+    return False
+
+
+def _arrays(reader: _Reader, node: yaml.Node | None, hosts: Mapping[str, HostSettings]) -> dict[str, ArraySettings]:
+    out = {}
+    for label, _, value in _entries(reader, node, "arrays") if node is not None else []:
+        key = f"arrays.{label}"
+        array = ArraySettings(name=label, **_fill(reader, value, key, _ARRAY, ("driver", "host"), {"driver": "", "host": ""}))
+        _refer(reader, _child(value, "host"), f"{key}.host", array.host, hosts, "host")
+        if array.driver == "qemu" and not (array.socket and array.devices):
+            reader.refuse(value, key, "the qemu driver needs socket (its QMP socket) and devices (serial: node)")
+        out[label] = array
+    return out
+
+
+def _sets(
+    reader: _Reader, node: yaml.Node | None, hosts: Mapping[str, HostSettings], arrays: Mapping[str, ArraySettings]
+) -> dict[str, SetSettings]:
+    out = {}
+    for label, name, value in _entries(reader, node, "sets") if node is not None else []:
+        made = _set(reader, label, value, hosts, arrays)
+        if not label.replace("-", "").replace("_", "").replace(".", "").isalnum() or not label.isascii():
+            reader.refuse(
+                name, f"sets.{label}", "a set's name has letters, digits and - _ . only: it names files and directories"
+            )
+        if made is not None:
+            out[label] = made
+    return out
+
+
+_NEEDED = ("source", "target", "array", "pairs", "volume_groups", "mount")
+
+
+def _set(
+    reader: _Reader, label: str, node: yaml.Node, hosts: Mapping[str, HostSettings], arrays: Mapping[str, ArraySettings]
+) -> SetSettings | None:
+    key, before = f"sets.{label}", len(reader.wrong)
+    body = _fill(reader, node, key, _SET, _NEEDED)
+    for name, known, what in (("source", hosts, "host"), ("target", hosts, "host"), ("array", arrays, "array")):
+        _refer(reader, _child(node, name), f"{key}.{name}", body.get(name, ""), known, what)
+    copy = body.get("backup")
+    if copy is not None and copy.host:
+        _refer(reader, _child(_child(node, "backup"), "host"), f"{key}.backup.host", copy.host, hosts, "host")
+    if len(reader.wrong) > before:
+        return None
+    pairs_file = Path(os.path.normpath(body.pop("pairs")))
+    try:
+        pairs = read_pairs(pairs_file)
+    except ConfigError as error:
+        reader.refuse(_child(node, "pairs"), f"{key}.pairs", str(error))
+        return None
+    body["pre_policy"] = PrePolicy(body.get("pre_policy", PrePolicy.DOWN_IF_NEEDED))
+    body["post_policy"] = PostPolicy(body.get("post_policy", PostPolicy.AS_FOUND))
+    return SetSettings(name=label, pairs_file=pairs_file, pairs=pairs, **body)

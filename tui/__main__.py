@@ -1,0 +1,120 @@
+"""The command: reads its words, and only then imports what they need. `--help` knows neither textual nor asyncssh."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.errors import ConfigError, SplitmountError
+
+VERSION = "0.1.0"
+
+_EXITS = """exit codes:
+  0  done
+  2  usage or configuration
+  3  refused by a check, nothing changed
+  4  failed, and what was done on the target was taken back
+  5  failed and needs attention (says what)
+  6  outcome unknown
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="splitmount",
+        description="Split array mirrors, mount them on another host, back them up, and put them back. Without a command: the console.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"splitmount {VERSION}")
+    top.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: splitmount.yaml here, then in the user's configuration"
+    )
+    top.add_argument("--read-only", action="store_true", help="refuse every change, in the transport")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.add_argument("--json", action="store_true", help="machine-readable output")
+        return one
+
+    add("inspect", "measure hosts and pairs and show them; changes nothing").add_argument("name", nargs="?", metavar="SET|HOST")
+    map_ = add("map", "discover, verify and keep the map of a set; with --out write it to a directory and change nothing else")
+    map_.add_argument("set", metavar="SET")
+    map_.add_argument("--out", type=Path, metavar="DIR")
+    _operation(add("plan", "show what a run would do; changes nothing"))
+    run = add("run", "do it: backup, map, split, establish, cleanup")
+    _operation(run)
+    run.add_argument(
+        "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
+    )
+    add("history", "the runs of this console").add_argument("run", nargs="?", type=int, metavar="RUN")
+    add("backups", "the backups of a set").add_argument("set", metavar="SET")
+    restore = add("restore-files", "restore a backup into an empty directory of the target")
+    restore.add_argument("set", metavar="SET")
+    restore.add_argument("backup", metavar="BACKUP")
+    restore.add_argument("--to", required=True, metavar="DIR", dest="directory")
+    add("check", "try every host, array and repository of the configuration; read-only")
+    trust = add("trust", "show a host's key, and store it in our known_hosts")
+    trust.add_argument("host", metavar="HOST")
+    trust.add_argument("--yes", action="store_true", help="store it without asking: you have compared the fingerprint already")
+    demo = commands.add_parser("demo", help="open the console on recorded transcripts of a lab; read-only, nothing is live")
+    demo.add_argument("--plain", action="store_true", help="print what the console would show first, and end")
+    return top
+
+
+def _operation(one: argparse.ArgumentParser) -> None:
+    one.add_argument("operation", choices=["backup", "map", "split", "establish", "cleanup"])
+    one.add_argument("set", metavar="SET")
+    one.add_argument("--pre-policy", metavar="POLICY")
+    one.add_argument("--post-policy", metavar="POLICY")
+    one.add_argument("--allow-mixed", action="store_true", help="go on with a set that is not one point in time")
+    one.add_argument("--full", action="store_true", help="copy everything when establishing")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            from tui.demo import run_demo
+
+            return run_demo(plain=options.plain)
+        if options.command is None:
+            return _console(options)
+        from tui import cli
+
+        return cli.run(options)
+    except SplitmountError as error:
+        print(f"splitmount: {error.title}: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _console(options: argparse.Namespace) -> int:
+    if os.environ.get("TERM", "dumb") == "dumb" or not sys.stdout.isatty() or not sys.stdin.isatty():
+        raise ConfigError("the console needs a terminal; use a command instead: inspect, plan, run, history (see --help)")
+    from core.config import load
+    from tui.wiring import build_engine
+
+    settings = load(options.config)
+    if settings.path is None:
+        raise ConfigError(
+            "no splitmount.yaml here nor in the user's configuration; see docs/configuration.md, or try: splitmount demo"
+        )
+    engine = build_engine(settings, options.read_only)
+    try:
+        from tui.app import run_console
+
+        return run_console(engine)
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

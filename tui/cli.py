@@ -1,0 +1,273 @@
+"""The commands beside the console: the same engine, in plain lines or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from core.config import load
+from core.engine import Engine
+from core.errors import ConfigError, Refused
+from core.events import HostMeasured, SetMeasured
+from core.facade import PlanRequest
+from core.jsonable import Json, to_json
+from core.mapfile import build_map, mirror_map, write
+from core.model import Severity
+from core.operations import pairs_in_use
+from core.plan import Plan
+from core.settings import PostPolicy, PrePolicy, Settings
+from core.ssh import SshTransport
+from core.transport import shown
+from core.trust import HostKey, default_files, store_key
+from tui.outline import host_lines, set_lines
+from tui.plain import printable
+from tui.progress import follow
+from tui.wiring import build_engine
+
+
+def run(options: argparse.Namespace) -> int:
+    """Dispatch; the exit code."""
+    settings = load(options.config)
+    if settings.path is None:
+        raise ConfigError(
+            "no splitmount.yaml here nor in the user's configuration; see docs/configuration.md, or try: splitmount demo"
+        )
+    if options.command == "trust":
+        return _trust(options, settings)
+    engine = build_engine(settings, options.read_only or options.command not in ("run", "map", "restore-files"))
+    try:
+        return _COMMANDS[options.command](options, engine)
+    finally:
+        engine.close()
+
+
+def say(text: str) -> None:
+    """One line or block on standard output; what hosts said is made printable."""
+    print(printable(text))  # noqa: T201  the command line's one way out
+
+
+def _json(value: object) -> int:
+    say(json.dumps(to_json(value), indent=1))
+    return 0
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def _inspect(options: argparse.Namespace, engine: Engine) -> int:
+    names = [options.name] if options.name else [*engine.settings.sets]
+    if options.name and options.name not in engine.settings.sets and options.name not in engine.settings.hosts:
+        raise ConfigError(f"{options.name!r} is neither a set nor a host of {engine.settings.path}")
+    found = [_measure_host(engine, n) if n not in engine.settings.sets else _measure_set(engine, n) for n in names]
+    if options.json:
+        _json(found)
+    else:
+        for one in found:
+            lines = host_lines(one) if isinstance(one, HostMeasured) else set_lines(engine.settings, one)
+            say("\n".join(lines) + "\n")
+    return max((_code(one) for one in found), default=0)
+
+
+def _code(found: HostMeasured | SetMeasured) -> int:
+    if isinstance(found, HostMeasured):
+        return 4 if found.error else 0
+    return 4 if found.estate.errors else 0
+
+
+def _measure_set(engine: Engine, name: str) -> SetMeasured:
+    engine.measure_set(name).result()
+    return next(e for e in engine.drain() if isinstance(e, SetMeasured) and e.set_name == name)
+
+
+def _measure_host(engine: Engine, name: str) -> HostMeasured:
+    engine.discover_host(name).result()
+    return next(e for e in engine.drain() if isinstance(e, HostMeasured) and e.host == name)
+
+
+def _map(options: argparse.Namespace, engine: Engine) -> int:
+    """Keep the map by a run, or only write it to a directory."""
+    if options.out is None:
+        return _do(engine, engine.plan(PlanRequest("map", options.set)).result(), options.json)
+    found = _measure_set(engine, options.set)
+    errors = [f for f in found.findings if f.severity is Severity.ERROR]
+    if found.estate.source is None or errors:
+        lines = [f"{f.code} {f.subject}: {f.sentence} {f.action}" for f in errors]
+        raise Refused("\n  ".join([f"the map of {options.set} was not written:", *found.estate.errors.values(), *lines]))
+    settings = engine.settings.sets[options.set]
+    std = build_map(settings.name, found.estate.source, settings.volume_groups)
+    texts = {"std": write(std), "bcv": write(mirror_map(std, pairs_in_use(settings.pairs)))}
+    paths = [_write(options.out, f"{settings.name}.{kind}", text) for kind, text in texts.items()]
+    if options.json:
+        return _json(paths)
+    say("\n".join(str(p) for p in paths))
+    return 0
+
+
+def _write(directory: Path, name: str, text: str) -> Path:
+    path = directory / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    return path
+
+
+def _check(options: argparse.Namespace, engine: Engine) -> int:
+    rows = engine.check().result()
+    if options.json:
+        _json(rows)
+    else:
+        say(
+            "\n".join(
+                f"[{'ok' if r.ok else '!!'}] {r.subject}: {r.sentence}" + (f" {r.action}" if r.action else "") for r in rows
+            )
+        )
+    return 0 if all(r.ok for r in rows) else 3
+
+
+def _history(options: argparse.Namespace, engine: Engine) -> int:
+    rows = [r for r in engine.history().result() if options.run in (None, r.run)]
+    if options.json:
+        return _json(rows)
+    if options.run is not None and not rows:
+        raise ConfigError(f"there is no run {options.run} in the journal of this console")
+    for r in rows:
+        outcome = r.outcome.value if r.outcome else "UNKNOWN"
+        seconds = f"{(r.ended - r.started).total_seconds():.0f} s" if r.ended else "-"
+        say(
+            f"{r.run:>5}  {r.started:%Y-%m-%d %H:%M:%S}  {r.set_name}  {r.operation}  {outcome}  {seconds}  {r.operator}@{r.console}"
+        )
+        if options.run is not None:
+            say("\n".join([f"       {r.message}", *(f"       {line}" for line in r.summary)]))
+    return 0
+
+
+def _backups(options: argparse.Namespace, engine: Engine) -> int:
+    rows = engine.backups(options.set).result()
+    if options.json:
+        return _json(rows)
+    for r in rows:
+        verified = "verified" if r.verified_at else "not verified"
+        say(f"{r.id}  split {r.split_at:%Y-%m-%d %H:%M:%S}  {r.files} files  {r.bytes} bytes  {verified}")
+    return 0
+
+
+def _restore_files(options: argparse.Namespace, engine: Engine) -> int:
+    files = engine.restore_files(options.set, options.backup, options.directory).result()
+    target = engine.settings.sets[options.set].target
+    if options.json:
+        return _json({"files": files})
+    say(f"{files} files restored to {options.directory} on {target}")
+    return 0
+
+
+# --- planning and running --------------------------------------------------------------------------------------------
+
+
+def _policy(text: str | None, kind: type[PrePolicy] | type[PostPolicy]) -> PrePolicy | PostPolicy | None:
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise ConfigError(f"unknown policy {text!r}; known: {', '.join(kind)}") from None
+
+
+def _request(options: argparse.Namespace) -> PlanRequest:
+    pre, post = _policy(options.pre_policy, PrePolicy), _policy(options.post_policy, PostPolicy)
+    return PlanRequest(
+        options.operation,
+        options.set,
+        pre if isinstance(pre, PrePolicy) else None,
+        post if isinstance(post, PostPolicy) else None,
+        options.allow_mixed,
+        options.full,
+    )
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """A plan as text: policy, findings, every step with its exact commands."""
+    out = [f"{plan.operation} of {plan.set_name}: {len(plan.steps)} steps", *(f"  {line}" for line in plan.summary)]
+    out += [f"  {f.severity.value}: {f.code} {f.subject}: {f.sentence}" for f in plan.findings]
+    for number, step in enumerate(plan.steps, 1):
+        out.append(f"\n{number:>3}. [{step.phase.value}] {step.title}  ({step.host})")
+        out.append(f"     {step.explain.what}")
+        if step.fence:
+            out.append(f"     only on: {', '.join(step.fence)}")
+        if step.command is not None:
+            out += [f"     | {line}" for line in shown(step.command).strip().splitlines()]
+    return out
+
+
+def _plan(options: argparse.Namespace, engine: Engine) -> int:
+    plan = engine.plan(_request(options)).result()
+    return _json(plan) if options.json else (say("\n".join(plan_lines(plan))) or 0)
+
+
+def _run(options: argparse.Namespace, engine: Engine) -> int:
+    plan = engine.plan(_request(options)).result()
+    if not options.yes:
+        say("\n".join(plan_lines(plan)))
+        raise Refused("this is the plan; nothing was done. Add --yes to run it")
+    return _do(engine, plan, options.json)
+
+
+def _do(engine: Engine, plan: Plan, as_json: bool) -> int:
+    end = follow(engine, plan, quiet=as_json)
+    if as_json:
+        _json(end)
+    return end.exit_code
+
+
+# --- trust -----------------------------------------------------------------------------------------------------------
+
+
+def _trust(options: argparse.Namespace, settings: Settings) -> int:
+    if options.host not in settings.hosts:
+        raise ConfigError(f"there is no host {options.host!r} in {settings.path}; known: {', '.join(settings.hosts)}")
+    host = settings.hosts[options.host]
+    key = asyncio.run(_shown_key(settings, host.name, options.read_only))
+    body: Json = {"host": host.name, "algorithm": key.algorithm, "fingerprint": key.fingerprint}
+    say(
+        json.dumps(body)
+        if options.json
+        else f"{host.name} ({host.address} port {host.port}): {key.algorithm} {key.fingerprint}"
+    )
+    if options.read_only:
+        raise Refused("read-only: the key was shown and not stored")
+    if not options.yes and not _agrees():
+        raise Refused("the key was not stored; compare the fingerprint with the host's own, then answer yes")
+    new = store_key(settings.known_hosts, host, key, files=default_files())
+    say(f"stored in {settings.known_hosts}" if new else f"was known already in {settings.known_hosts}")
+    return 0
+
+
+async def _shown_key(settings: Settings, host: str, read_only: bool) -> HostKey:
+    transport = SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
+    try:
+        return await transport.host_key(host)
+    finally:
+        await transport.aclose()
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("Is this the fingerprint that the host itself shows? Type yes to store it: ").strip() == "yes"
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace, Engine], int]] = {
+    "inspect": _inspect,
+    "map": _map,
+    "plan": _plan,
+    "run": _run,
+    "history": _history,
+    "backups": _backups,
+    "restore-files": _restore_files,
+    "check": _check,
+}

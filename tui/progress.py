@@ -1,0 +1,96 @@
+"""A run without the console: a line for each step, and a live bar where the terminal can show one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.text import Text
+
+from core.events import Event, Outcome, RunEnded, StepEnded, StepProgress, StepStarted
+from core.facade import Facade
+from core.plan import Plan, Step
+from tui.plain import printable
+
+POLL = 0.1
+
+
+class _Teller:
+    """Folds events into lines and one bar."""
+
+    def __init__(self, plan: Plan, console: Console, bar: Progress) -> None:
+        self._steps: dict[str, tuple[int, Step]] = {s.id: (n, s) for n, s in enumerate(plan.steps, 1)}
+        self._total = len(plan.steps)
+        self._console = console
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def hear(self, event: Event) -> None:
+        """Tell one event."""
+        match event:
+            case StepStarted():
+                self._drop()
+                self._task = self._bar.add_task(self._title(event.step), total=None)
+            case StepProgress() if self._task is not None:
+                self._bar.update(self._task, completed=event.done, total=event.total)
+            case StepEnded():
+                self._drop()
+                style = "" if event.outcome is Outcome.OK else "bold"
+                line = f"{self._title(event.step)}: {event.outcome.value} {event.seconds:.1f} s  {event.message}".rstrip()
+                self._console.print(Text(printable(line), style=style), soft_wrap=True)
+            case _:
+                return
+
+    def _title(self, step_id: str) -> str:
+        number, step = self._steps.get(step_id, (0, None))
+        if step is None:
+            return f"[take back] {step_id.removeprefix('undo-')}"
+        return printable(f"{number}/{self._total} [{step.phase.value}] {step.title}")
+
+    def _drop(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
+    """Run the plan to its end and tell it. Ctrl-C asks for a stop after the current step; nothing is cut off."""
+    console = Console(stderr=quiet, quiet=quiet, highlight=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    number = engine.start(plan).result()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
+        engine.stop_after_step(number)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        with bar:
+            teller = _Teller(plan, console, bar)
+            while True:
+                for event in engine.drain():
+                    teller.hear(event)
+                    if isinstance(event, RunEnded) and event.run == number:
+                        _tell_end(console, event)
+                        return event
+                time.sleep(POLL)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell_end(console: Console, end: RunEnded) -> None:
+    lines = [f"run {end.run}: {end.outcome.value} (exit {end.exit_code}) after {end.seconds:.0f} s: {end.message}"]
+    if end.left:
+        lines += ["left to do by hand:", *(f"  {line}" for line in end.left)]
+    console.print(Text(printable("\n".join(lines)), style="bold"), soft_wrap=True)
