@@ -54,7 +54,7 @@ sect release cat /etc/os-release
 sect uname uname -nr
 sect disks disks
 sect systemid $S $T lvm systemid
-sect lvm $S $T lvm fullreport -a --nohints --reportformat json --units b --nosuffix FIELDS
+sect lvm $S $T lvm fullreport --config "$NB" -a --nohints --reportformat json --units b --nosuffix FIELDS
 sect mounts findmnt -J -b -l -o SOURCE,TARGET,FSTYPE,OPTIONS,UUID,LABEL,SIZE,USED
 sect fstab cat /etc/fstab
 sect swaps cat /proc/swaps

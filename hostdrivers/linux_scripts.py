@@ -19,7 +19,7 @@ unused() { # SERIAL...: refuse when anything is stacked on one of them
 asleep() { # deactivate the copy where udev activated it under its old name by itself; never on the source's own host
   [ "$same_host" = no ] || return 0
   stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked="$stacked`users_of "$k"`"; done; done
-  [ -z "$stacked" ] || $S lvm vgchange -an --nohints --devices "$DEVS" "$old"
+  [ -z "$stacked" ] || $S lvm vgchange --config "$NB" -an --nohints --devices "$DEVS" "$old"
 }
 leaves() { # KERNEL_NAME: the disks below a device-mapper device
   if [ -r "/sys/class/block/$1/partition" ]; then basename "`readlink -f "/sys/class/block/$1/.."`"; return; fi
@@ -27,7 +27,7 @@ leaves() { # KERNEL_NAME: the disks below a device-mapper device
   for x in "/sys/class/block/$1/slaves/"*; do leaves "`basename "$x"`"; done
 }
 look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
-  rows=`$S lvm pvs --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
+  rows=`$S lvm pvs --config "$NB" --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
 }
 row() { # DEVICE: its fields in what was looked at
   echo "$rows" | sed -n "s,^$1|,,p"
@@ -72,7 +72,7 @@ udevadm settle --timeout=30
 """
 
 IMPORT = r"""
-names=`$S lvm vgs --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
+names=`$S lvm vgs --config "$NB" --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
 for n in $names; do [ "$n" != "$new" ] || refuse "there is a group $new on this host already"; done
 [ ! -e "/dev/$new" ] || refuse "/dev/$new exists already"
 asleep || refuse "$old was activated here and is in use"
@@ -89,7 +89,7 @@ for d in $ALL; do
 done
 for d in $ALL; do
   case `row "$d"` in *"|0||") continue;; esac
-  text=`$S lvm pvck --dump metadata "$d"` || refuse "the metadata of $d cannot be read"
+  text=`$S lvm pvck --config "$NB" --dump metadata "$d"` || refuse "the metadata of $d cannot be read"
   id=`echo "$text" | sed -n 's/^[[:space:]]*id = "\(.*\)".*/\1/p' | head -n 1`
   at=`echo "$text" | sed -n 's/^[[:space:]]*seqno = \([0-9][0-9]*\).*/\1/p' | head -n 1`
   [ "$id" = "$vgid" ] || refuse "$d carries group $id, not $vgid"
@@ -105,7 +105,7 @@ for start in $starts; do
   i=`expr $i + 1`
 done
 ( cd "$keep" && sha256sum *.head > sums.new && sync && mv sums.new sums ) || fail "the first bytes of the BCVs could not be kept"
-config='backup{backup=0 archive=0}'
+config=$NB
 if [ -n "$foreign" ]; then config="$config local{extra_system_ids=[\"$foreign\"]}"; fi
 $S timeout 120 vgimportclone --config "$config" --nohints --devices "$DEVS" -n "$new" $ALL || fail "vgimportclone ended with $?"
 look vg_name,vg_uuid
@@ -113,7 +113,7 @@ first=`row "$D0"`
 uuid=${first#*|}
 for d in $ALL; do [ "`row "$d"`" = "$new|$uuid" ] || fail "$d is now in `row "$d"`, not in $new $uuid"; done
 [ "$uuid" != "$vgid" ] || fail "the group kept its UUID $vgid"
-now=`$S lvm lvs --nohints --devices "$DEVS" --noheadings -o lv_uuid "$new" | tr -d ' ' | sort | tr '\n' ' '`
+now=`$S lvm lvs --config "$NB" --nohints --devices "$DEVS" --noheadings -o lv_uuid "$new" | tr -d ' ' | sort | tr '\n' ' '`
 [ "$now" = "`for l in $lvids; do echo $l; done | sort | tr '\n' ' '`" ] || fail "the logical volumes of $new are not those of the map"
 echo "$uuid" > "$keep/uuid.new" && mv "$keep/uuid.new" "$keep/uuid" || fail "the new UUID could not be kept"
 echo "@bind vg_uuid.$old $uuid"
@@ -150,7 +150,7 @@ asleep
 ACTIVATE = r"""
 look vg_uuid,vg_name
 [ "`row "$D0"`" = "$uuid|$new" ] || refuse "$D0 is not in $new with UUID $uuid any more"
-$S lvm vgchange -ay --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be activated"
+$S lvm vgchange --config "$NB" -ay --nohints --devices "$DEVS" "$new" || fail "$new could not be activated"
 udevadm settle --timeout=60
 for n in $nodes; do
   [ -b "$n" ] || fail "$n did not appear"
@@ -165,7 +165,7 @@ ACTIVATE_UNDO = r"""
 [ -f "$keep/uuid" ] || { echo "nothing was activated"; exit 0; }
 look vg_uuid,vg_name
 [ "`row "$D0"`" = "`cat "$keep/uuid"`|$new" ] || { echo "$new is not there any more"; exit 0; }
-$S lvm vgchange -an --config 'backup{backup=0 archive=0}' --nohints --devices "$DEVS" "$new" || fail "$new could not be deactivated"
+$S lvm vgchange --config "$NB" -an --nohints --devices "$DEVS" "$new" || fail "$new could not be deactivated"
 udevadm settle --timeout=60
 unused $serials
 """

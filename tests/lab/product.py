@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from core.arrays.base import SplitMark
 from core.config import load
 from core.engine import Engine
 from core.events import CommandEnded, CommandSent, Event, RunEnded, SetMeasured, StepEnded
 from core.facade import PlanRequest
+from core.handlers import new_split_id
 from core.model import Estate, PairState
+from core.operations import pairs_in_use
 from core.plan import Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
@@ -210,3 +215,66 @@ def identity(lab: Lab) -> dict[str, str]:
 def as_json(done: subprocess.CompletedProcess[str]) -> Any:
     """The machine-readable output of a command."""
     return json.loads(done.stdout)
+
+
+def drive(made: Product, set_name: str, verb: str, *, only: int | None = None, speed: int | None = None) -> None:
+    """Do one verb of the array driver by itself (split, establish), on all pairs of a set or on one; then wait and settle.
+
+    With a `speed` in bytes a second the copy is left running, throttled.
+    """
+    engine = made.engine
+
+    async def work() -> None:
+        settings = engine.settings.sets[set_name]
+        array = engine._array(settings.array)
+        pairs = pairs_in_use(settings.pairs)
+        statuses = await array.status(made.transport, pairs if only is None else pairs[only : only + 1])
+        steps = (
+            array.split(statuses, SplitMark(new_split_id(datetime.now(UTC)))) if verb == "split" else array.establish(statuses)
+        )
+        wanted = PairState.SPLIT if verb == "split" else PairState.ESTABLISHED
+        for step in steps:
+            assert step.command is not None
+            command = step.command if speed is None else replace(step.command, text=_throttled(step.command.text, speed))
+            result = await made.transport.run(command)
+            assert result.exit_status == 0, result.stderr
+        if speed is not None:
+            return
+        plain = tuple(s.pair for s in statuses)
+        while any(s.state is not wanted for s in await array.status(made.transport, plain)):
+            await asyncio.sleep(0.05)
+        settle = array.finish(plain, wanted)
+        assert settle is not None
+        assert (await made.transport.run(settle)).exit_status == 0
+
+    engine._submit(work()).result(RUN_LIMIT)
+
+
+def _throttled(text: str, speed: int) -> str:
+    lines = []
+    for line in text.splitlines():
+        body = json.loads(line)
+        for action in body.get("arguments", {}).get("actions", []):
+            if action["type"] == "blockdev-backup":
+                action["data"]["speed"] = speed
+        lines.append(json.dumps(body))
+    return "\n".join(lines)
+
+
+def files_of(lab: Lab, machine: str, root: str, mounts: tuple[str, ...]) -> dict[str, str]:
+    """SHA-256 of every regular file below `root` + each mount, by its path on the source; each filesystem by itself."""
+    out = {}
+    for mount in mounts:
+        script = f"cd {shlex.quote(root + mount)}; find . -xdev -type f -print0 | sort -z | xargs -0 -r sha256sum -z"
+        for row in lab.ssh(machine, script, timeout=600).stdout.split("\0"):
+            if row:
+                digest, name = row.split("  ", 1)
+                out[f"{mount}/{name.removeprefix('./')}"] = digest
+    return out
+
+
+def restored_files(lab: Lab, machine: str, root: str) -> dict[str, str]:
+    """The same of a directory into which a backup was restored, whatever it crosses."""
+    script = f"cd {shlex.quote(root)}; find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z"
+    rows = [row.split("  ", 1) for row in lab.ssh(machine, script, timeout=600).stdout.split("\0") if row]
+    return {name.removeprefix("."): digest for digest, name in rows}

@@ -1,0 +1,54 @@
+"""No frozen source, whatever happens to the console: killed for real, or cut off."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.estate import Lab
+from tests.lab.processes import wait_until
+from tests.lab.product import config_of, drive, product
+
+TIMER = 8
+
+
+@pytest.mark.parametrize(
+    ("sign", "within"),
+    [
+        pytest.param(signal.SIGKILL, TIMER, id="the console is killed"),
+        pytest.param(signal.SIGSTOP, TIMER + 4, id="the console hangs and its connection stays"),
+    ],
+)
+def test_the_source_thaws_by_itself_within_the_timer(fresh_mirrors: Lab, sign: signal.Signals, within: float) -> None:
+    lab = fresh_mirrors
+    with product(lab) as made:
+        drive(made, "ordinary", "establish")
+
+    def shorter(body: dict[str, Any]) -> None:
+        body["sets"]["ordinary"]["freeze"] = {"seconds": TIMER}
+        body["state_dir"] = str(lab.directory / "stuck-state")
+
+    config = config_of(lab, shorter)
+    command = [sys.executable, "-m", "tests.lab.stuck", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as console:
+        assert console.stdout is not None
+        assert console.stdout.readline() == "FROZEN\n"
+        writer = (
+            "timeout 60 sh -c 'echo x > /srv/data/frozen-probe; echo y > /srv/data/logs/frozen-probe; sync -f /srv/data/logs'"
+        )
+        stuck = lab.ssh("source", "timeout 1 sh -c 'echo x > /srv/data/frozen-probe'; echo $?", check=False).stdout
+        began = time.monotonic()
+        console.send_signal(sign)
+        lab.ssh("source", writer, timeout=90)
+        seconds = time.monotonic() - began
+        console.send_signal(signal.SIGKILL)
+    print(f"\n{sign.name}: a write to the frozen source went through after {seconds:.1f} s (timer {TIMER} s)")
+    assert stuck.strip() != "0", "the source was not frozen at all: this test proves nothing"
+    assert seconds < within
+    wait_until(lambda: not lab.ssh("source", "ls /run | grep splitmount-freeze", check=False).stdout, "nothing left in /run", 20.0)
