@@ -99,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _console(options: argparse.Namespace) -> int:
     if os.environ.get("TERM", "dumb") == "dumb" or not sys.stdout.isatty() or not sys.stdin.isatty():
         raise ConfigError("the console needs a terminal; use a command instead: inspect, plan, run, history (see --help)")
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # operators sit behind slow lines; read when textual is imported
     from core.config import load
     from tui.wiring import build_engine
 

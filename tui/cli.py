@@ -206,7 +206,10 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def _plan(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
-    return _json(plan) if options.json else (say("\n".join(plan_lines(plan))) or 0)
+    if options.json:
+        return _json(plan)
+    say("\n".join(plan_lines(plan)))
+    return 0
 
 
 def _run(options: argparse.Namespace, engine: Engine) -> int:

@@ -21,12 +21,14 @@ MARKS: Mapping[PairState, str] = {
 }
 
 
-def pair_words(status: PairStatus) -> str:
-    """A pair's state: mark, word, how far, how old, what is pending."""
+def pair_words(status: PairStatus, *, short: bool = False) -> str:
+    """A pair's state: mark, word, how far; and unless `short`, when it was split, what is pending, what is odd."""
     words = f"[{MARKS[status.state]}] {status.state.value}"
     moving = status.state in (PairState.COPYING, PairState.SPLITTING, PairState.RESTORING)
     if moving and status.to_copy and status.copied is not None:
         words += f" {100 * status.copied // status.to_copy} %"
+    if short:
+        return words
     if status.split_at is not None:
         words += f" at {status.split_at:%Y-%m-%d %H:%M:%S} UTC"
     if status.std_tracks is not None and status.state is PairState.SPLIT:
@@ -36,17 +38,17 @@ def pair_words(status: PairStatus) -> str:
 
 def group_lines(group: VolumeGroup, facts: HostFacts, pairs: Mapping[str, PairStatus] | None) -> list[str]:
     """A group: its devices with their pairs, its volumes with what is on them."""
-    out = [f"  group {group.name}  {_size(group.size)}  seqno {group.seqno}  {group.uuid}"]
+    out = [f"  group {group.name}  {size_words(group.size)}  seqno {group.seqno}  {group.uuid}"]
     for physical in group.physical:
         status = pairs.get(physical.device_serial) if pairs is not None else None
         state = "" if pairs is None else f"  {pair_words(status)}  BCV {status.pair.bcv}" if status else "  [-] UNPAIRED"
-        out.append(f"    device {physical.device_serial or 'no serial'}  {physical.path}  {_size(physical.size)}{state}")
+        out.append(f"    device {physical.device_serial or 'no serial'}  {physical.path}  {size_words(physical.size)}{state}")
     for volume in group.volumes:
         if not volume.hidden:
             on = facts.filesystem(group.name, volume.name)
             what = f"  {on.kind} {on.mount_point or '(not mounted)'}" if on else ""
             refusal = f"  REFUSED: {volume.refusal}" if volume.refusal else ""
-            out.append(f"    volume {volume.name}  {volume.kind}  {_size(volume.size)}{what}{refusal}")
+            out.append(f"    volume {volume.name}  {volume.kind}  {size_words(volume.size)}{what}{refusal}")
     return out
 
 
@@ -79,7 +81,8 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
     return out
 
 
-def _size(size: int) -> str:
+def size_words(size: int) -> str:
+    """Bytes in the unit that reads best."""
     value = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024 or unit == "TiB":

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import shlex
 import tarfile
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,24 +24,40 @@ from typing import Any
 import zstandard
 
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
-from core.backups.manifest import Entry, Feed, difference, from_lines, read_entries, to_lines, totals
+from core.backups.manifest import (
+    SUDO,
+    Counted,
+    Entry,
+    Feed,
+    added,
+    count_trees,
+    difference,
+    empty_directory,
+    escapes,
+    from_lines,
+    plain_directory,
+    read_entries,
+    to_lines,
+    totals,
+)  # fmt: skip
 from core.backups.stores import HostStore, LocalStore, Store
-from core.errors import CommandFailed, OutcomeUnknown, Refused, SplitmountError
+from core.errors import CommandFailed, OutcomeUnknown, Refused, SplitmountError, TransportError
 from core.jsonable import to_json
-from core.transport import Command, Effect, Status, Transport
+from core.transport import ByteStream, Command, Effect, Result, Status, Transport
 
-_SUDO = {"": "", "sudo": "sudo -n ", "pfexec": "pfexec "}
-RECORD, MANIFEST = "backup.json", "manifest.jsonl.zst"
+RECORD, MANIFEST, VERIFIED = "backup.json", "manifest.jsonl.zst", "verified.json"
+TOLD = 0.1  # seconds between two reports of progress
+_ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_.+-]+(?<!\.partial)")
+_DATA = re.compile(r"data-(\d+)\.tar\.zst")
 
 
 def tar_command(host: str, become: str, mounted: str, source: str) -> Command:
     """Read one mounted filesystem; names in the archive are those on the source, without the leading slash."""
-    sudo, point = _SUDO[become], shlex.quote(mounted)
     prefix = source.strip("/")
     rename = f" --transform={shlex.quote(_transform(prefix))}" if prefix else ""
     text = (
-        f"LC_ALL=C; export LC_ALL; cd {point} || exit 2; exec {sudo}tar --create --file=- --format=posix --numeric-owner "
-        f"--acls --xattrs --sparse --one-file-system --warning=no-file-ignored{rename} ."
+        f"LC_ALL=C; export LC_ALL; exec {SUDO[become]}tar --create --file=- --format=posix --numeric-owner --acls --xattrs "
+        f"--sparse --one-file-system --warning=no-file-ignored{rename} -C {shlex.quote(mounted)} ."
     )
     return Command(host, f"read {mounted}", text)
 
@@ -48,28 +66,6 @@ def _transform(prefix: str) -> str:
     """Put the source's path before every name of a member (not before the targets of symbolic links)."""
     safe = prefix.replace("\\", "\\\\").replace("&", "\\&").replace(",", "\\,")
     return f"flags=rhS;s,^\\.,{safe},"
-
-
-def size_command(host: str, become: str, points: tuple[str, ...]) -> Command:
-    """Count bytes of regular files and names below each mount point, staying on its filesystem."""
-    sudo = _SUDO[become]
-    lines = [f"{sudo}find {shlex.quote(p)} -xdev ! -type s -printf '%y %s %D:%i %n\\n'; echo @@ $?" for p in points]
-    script = " ; ".join(lines)
-    count = (
-        'awk \'$1=="@@"{print n+0, f+0, b+0, $2; n=f=b=0; split("", seen); next}'
-        ' {n++} $1=="f"{f++; if ($4==1 || !($3 in seen)) b+=$2; seen[$3]=1}'
-        "'"
-    )
-    return Command(host, "count files and bytes", f"LC_ALL=C; export LC_ALL\n{{ {script}; }} | {count}\n", timeout=1800)
-
-
-def tree_digest_command(host: str, become: str, points: tuple[str, ...]) -> Command:
-    """SHA-256 of every regular file below the mount points, sorted by name, for comparing two hosts."""
-    sudo = _SUDO[become]
-    lines = [
-        f"cd {shlex.quote(p)} && {sudo}find . -xdev -type f -print0 | sort -z | {sudo}xargs -0 -r sha256sum" for p in points
-    ]
-    return Command(host, "checksums of all files", "LC_ALL=C; export LC_ALL\n" + "\n".join(lines) + "\n", timeout=3600)
 
 
 class ArchiveDriver:
@@ -90,29 +86,39 @@ class ArchiveDriver:
         return LocalStore(Path(self._repository).expanduser())
 
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
-        """Whether the repository can be written."""
-        wrong = await self._store(transport).wrong()
-        return (wrong,) if wrong else ()
+        """Whether the target has the tools that read it, and the repository can be written."""
+        sudo = SUDO[become]
+        text = f"LC_ALL=C; export LC_ALL\n{sudo}tar --version\n{sudo}find --version\n"
+        tools = await transport.run(Command(host, "GNU tar and find", text))
+        wrong = [
+            f"{host}: {tool} is missing, or may not be run" for tool in ("GNU tar", "GNU find") if tool not in tools.stdout
+        ]
+        wrong.append(await self._store(transport).wrong())
+        return tuple(sentence for sentence in wrong if sentence)
 
     def commands(self, request: BackupRequest) -> tuple[Command, ...]:
         """One tar for each tree."""
         return tuple(tar_command(request.host, request.become, mounted, source) for mounted, source in request.trees)
 
+    # --- backup -----------------------------------------------------------------------------------------------------
+
     async def run(self, transport: Transport, request: BackupRequest, report: Report) -> BackupRecord:
         """Copy every tree; the backup gets its name only when all of it is on disk."""
         store, taken = self._store(transport), datetime.now(UTC)
         counted = await _count(transport, request)
-        total = sum(size for _, _, size in counted)
         backup = f"{taken:%Y%m%dT%H%M%SZ}-{request.split_id}"
+        if not _ID.fullmatch(backup):
+            raise Refused(f"{request.split_id!a} cannot be part of a backup's name")
         partial = (request.set_name, backup + ".partial")
         await store.make(*partial)
         try:
-            record = await self._write(transport, store, partial, request, taken, counted, _Meter(report, total))
+            meter = _Meter(report, sum(tree.bytes for tree in counted))
+            record = await self._write(transport, store, partial, request, taken, counted, meter)
         except SplitmountError:
             await _forget(store, partial)
             raise
         await store.rename(partial, (request.set_name, backup))
-        return replace(record, id=backup)
+        return record
 
     async def _write(
         self,
@@ -121,24 +127,22 @@ class ArchiveDriver:
         place: tuple[str, ...],
         request: BackupRequest,
         taken: datetime,
-        counted: list[tuple[int, int, int]],
+        counted: tuple[Counted, ...],
         meter: _Meter,
     ) -> BackupRecord:
+        """All files of the backup; the record last."""
         entries: list[Entry] = []
         files: dict[str, str] = {}
+        stored = 0
         for number, (command, expected) in enumerate(zip(self.commands(request), counted, strict=True)):
             name = f"data-{number}.tar.zst"
-            found, files[name], stored = await self._tree(transport, store, (*place, name), command, meter)
-            meter.stored += stored
-            if len(found) != expected[0]:
-                raise CommandFailed(
-                    f"{command.host}: {command.title}: {len(found)} names in the archive, {expected[0]} on the disk"
-                )
+            found, files[name], size = await self._tree(transport, store, (*place, name), command, meter)
+            stored += size
+            _same(f"{command.host}: {command.title}", found, (expected,))
             entries += found
         manifest = zstandard.compress(to_lines(entries).encode(), self._level)
-        async with store.writing(*place, MANIFEST) as sink:
-            await sink.write(manifest)
         files[MANIFEST] = hashlib.sha256(manifest).hexdigest()
+        await _put(store, (*place, MANIFEST), manifest)
         sums = totals(entries)
         record = BackupRecord(
             id=place[-1].removesuffix(".partial"),
@@ -149,12 +153,11 @@ class ArchiveDriver:
             taken_at=taken,
             files=sums.files,
             bytes=sums.bytes,
-            stored_bytes=meter.stored,
+            stored_bytes=stored,
             paths=tuple(source for _, source in request.trees),
             facts=files,
         )
-        async with store.writing(*place, RECORD) as sink:
-            await sink.write(json.dumps(to_json(record), indent=1, sort_keys=True).encode())
+        await _put(store, (*place, RECORD), json.dumps(to_json(record), indent=1, sort_keys=True).encode())
         return record
 
     async def _tree(
@@ -164,6 +167,10 @@ class ArchiveDriver:
         packer = zstandard.ZstdCompressor(level=self._level, threads=2, write_checksum=True).compressobj()
         digest, stored = hashlib.sha256(), 0
 
+        def pack(feed: Feed, data: bytes) -> bytes:
+            feed.put(data)
+            return packer.compress(data)
+
         async def keep(data: bytes) -> None:
             nonlocal stored
             if data:
@@ -171,132 +178,177 @@ class ArchiveDriver:
                 stored += len(data)
                 await sink.write(data)
 
-        async with store.writing(*place) as sink, _entries_of(meter.entry) as (feed, entries):
+        async with store.writing(*place) as sink, _entries_of(meter) as (feed, entries):
             async with transport.stream(command) as stream:
                 while data := await stream.read():
-                    await asyncio.to_thread(feed.put, data)
-                    await keep(await asyncio.to_thread(packer.compress, data))
+                    await keep(await asyncio.to_thread(pack, feed, data))
+                    meter.tell()
                 result = await stream.finish()
+            _good(result, "the incomplete copy is not listed")
             await keep(await asyncio.to_thread(packer.flush))
-            where = f"{command.host}: {command.title}"
-            if result.status is Status.UNKNOWN:
-                raise OutcomeUnknown(f"{where}: {result.reason}; the incomplete copy is not listed")
-            if result.status is Status.FAILED or result.stderr.strip():
-                raise CommandFailed(f"{where}: tar ended with {result.exit_status}: {result.stderr.strip()}")
         return entries, digest.hexdigest(), stored
 
+    # --- reading back -----------------------------------------------------------------------------------------------
+
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
-        """Read all of it back from the repository: hashes of the stored files, and every file's own."""
+        """Read all of it back from the repository: hashes of the stored files, every file's own, and the trees' counts."""
         store = self._store(transport)
         place = (record.set_name, record.id)
         expected = await self._manifest(store, place, record)
         found: list[Entry] = []
         meter = _Meter(report, record.bytes)
-        for name in sorted(n for n in record.facts if n.startswith("data-")):
-            digest = hashlib.sha256()
-            async with _entries_of(meter.entry) as (feed, entries):
-                await _unpack(store.reading(*place, name), digest.update, feed)
-            if digest.hexdigest() != record.facts[name]:
-                raise CommandFailed(f"backup {record.id}: {name} is not what was written: its checksum differs")
+        for name in _data_files(record):
+            async with _entries_of(meter) as (feed, entries):
+                async for data in _unpacked(store, (*place, name), record):
+                    await asyncio.to_thread(feed.put, data)
+                    meter.tell()
             found += entries
         wrong = difference(expected, found)
         if wrong:
             raise CommandFailed(f"backup {record.id}: {len(wrong)} files differ from the manifest: {'; '.join(wrong[:5])}")
+        _same(f"backup {record.id}", found, await _count(transport, request))
         return await self._stamp(store, place, replace(record, verified_at=datetime.now(UTC)))
 
     async def _stamp(self, store: Store, place: tuple[str, ...], record: BackupRecord) -> BackupRecord:
         """Note beside the backup that it was verified; the backup itself is never written again."""
-        if record.verified_at is not None and "verified.json" not in await store.names(*place):
-            async with store.writing(*place, "verified.json") as sink:
-                await sink.write(json.dumps({"verified_at": record.verified_at.isoformat()}).encode())
+        if record.verified_at is not None and VERIFIED not in await store.names(*place):
+            await _put(store, (*place, VERIFIED), json.dumps({"verified_at": record.verified_at.isoformat()}).encode())
         return record
 
     async def _manifest(self, store: Store, place: tuple[str, ...], record: BackupRecord) -> list[Entry]:
         data = await _all(store.reading(*place, MANIFEST))
         if hashlib.sha256(data).hexdigest() != record.facts.get(MANIFEST):
             raise CommandFailed(f"backup {record.id}: the manifest is not what was written: its checksum differs")
-        return list(from_lines(zstandard.decompress(data).decode()))
+        text = await asyncio.to_thread(lambda: zstandard.decompress(data).decode())
+        return list(from_lines(text))
+
+    # --- listing and restoring --------------------------------------------------------------------------------------
 
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
-        """The whole backups of a set, newest first."""
+        """The whole backups of a set, newest first. CommandFailed names one that is damaged, and the others."""
         store = self._store(transport)
-        names = [n for n in await store.names(set_name) if not n.endswith(".partial")]
-        return tuple([await self._record(store, set_name, name) for name in reversed(names)])
+        names = sorted((n for n in await store.names(set_name) if _ID.fullmatch(n)), reverse=True)
+        records = []
+        for name in names:
+            try:
+                records.append(await self._record(store, set_name, name))
+            except CommandFailed as error:
+                others = ", ".join(n for n in names if n != name) or "there are none"
+                raise CommandFailed(f"{error}. The others can be restored by name: {others}") from error
+        return tuple(records)
 
     async def _record(self, store: Store, set_name: str, backup: str) -> BackupRecord:
         try:
             body: dict[str, Any] = json.loads(await _all(store.reading(set_name, backup, RECORD)))
-            if "verified.json" in await store.names(set_name, backup):
-                body |= json.loads(await _all(store.reading(set_name, backup, "verified.json")))
+            if VERIFIED in await store.names(set_name, backup):
+                body |= json.loads(await _all(store.reading(set_name, backup, VERIFIED)))
             times = {k: datetime.fromisoformat(body[k]) if body[k] else None for k in ("split_at", "taken_at", "verified_at")}
-            return BackupRecord(**(body | times | {"paths": tuple(body["paths"])}))
-        except (ValueError, KeyError, TypeError) as error:
+            record = BackupRecord(**(body | times | {"paths": tuple(body["paths"])}))
+            if (record.set_name, record.id) != (set_name, backup):
+                raise ValueError(f"it is of {record.set_name} {record.id}")
+            return record
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CommandFailed(f"backup {backup} of {set_name}: its {RECORD} is damaged: {error!r}") from error
 
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
-        """Unpack a backup into an empty or absent directory of the host, by its own tar."""
-        set_name, name, host, directory = request.set_name, request.backup, request.host, request.directory
-        store = self._store(transport)
+        """Unpack a backup into an empty or absent directory of the host, by its own tar, and count what is there then."""
+        set_name, name, host = request.set_name, request.backup, request.host
+        directory, store = plain_directory(request.directory), self._store(transport)
+        if not _ID.fullmatch(name) or name not in await store.names(set_name):
+            raise Refused(f"there is no backup {name!a} of {set_name}; nothing was restored")
         record = await self._record(store, set_name, name)
-        expected = await self._manifest(store, (set_name, name), record)
-        _refuse_escapes(expected)
-        where, sudo = shlex.quote(directory), _SUDO[request.become]
-        begin = f'LC_ALL=C; export LC_ALL\n{sudo}mkdir -p {where} && [ -z "`ls -A {where}`" ] || exit 90\n'
-        made = await transport.run(Command(host, "make the directory for the restore", begin, Effect.CHANGE))
-        if made.status is not Status.OK:
-            raise Refused(f"{host}: {directory} is not empty or cannot be made: {made.stderr.strip()}; nothing was restored")
+        odd = escapes(await self._manifest(store, (set_name, name), record))
+        if odd:
+            raise Refused(f"the backup holds names that lead out of the directory: {odd[0]!a}; nothing was restored")
+        begin = Command(host, "make the directory for the restore", empty_directory(request.become, directory), Effect.CHANGE)
+        made = await transport.run(begin)
+        if made.exit_status == 90:
+            raise Refused(f"{host}: {made.stderr.strip()}")
+        _good(made, "nothing was restored")
         meter = _Meter(report, record.bytes)
-        for data in sorted(n for n in record.facts if n.startswith("data-")):
-            flags = "--extract --file=- --numeric-owner --acls --xattrs --same-permissions --skip-old-files"
-            text = f"LC_ALL=C; export LC_ALL; exec {sudo}tar {flags} -C {where}"
-            async with transport.stream(Command(host, f"restore {data}", text, Effect.CHANGE)) as stream:
-                unpacker = zstandard.ZstdDecompressor().decompressobj()
-                async for piece in store.reading(set_name, name, data):
-                    raw = await asyncio.to_thread(unpacker.decompress, piece)
-                    meter.add(len(raw))
-                    await stream.write(raw)
-                result = await stream.finish()
-            if result.status is not Status.OK:
-                raise CommandFailed(
-                    f"{host}: restore of {data}: {result.stderr.strip() or result.reason or result.exit_status}"
-                )
-        return record.files
+        for data in _data_files(record):
+            pieces = _unpacked(store, (set_name, name, data), record)
+            await _pour(transport, _extract(request, data), pieces, meter)
+        (there,) = await count_trees(transport, host, request.become, (directory,))
+        if (there.files, there.bytes) != (record.files, record.bytes):
+            raise CommandFailed(
+                f"{host}: {directory} holds {there.files} files, {there.bytes} bytes after the restore; "
+                f"the backup {record.files}, {record.bytes}"
+            )
+        return there.files
+
+
+def _extract(request: RestoreRequest, data: str) -> Command:
+    """The tar that writes; every extended attribute, since by default it would bring back only the user's own."""
+    flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
+    text = f"LC_ALL=C; export LC_ALL; exec {SUDO[request.become]}tar {flags} -C {shlex.quote(request.directory)}"
+    return Command(request.host, f"restore {data}", text, Effect.CHANGE)
+
+
+async def _pour(transport: Transport, command: Command, pieces: AsyncIterator[bytes], meter: _Meter) -> None:
+    """Send an archive into a tar. CommandFailed says what tar said, also when it ended before all was sent."""
+    async with transport.stream(command) as stream:
+        whole = await _send(stream, pieces, meter)
+        result = await stream.finish()
+    _good(result, "the directory holds only a part of the backup")
+    if not whole:
+        raise CommandFailed(f"{command.host}: {command.title}: tar ended before all was sent to it")
+
+
+async def _send(stream: ByteStream, pieces: AsyncIterator[bytes], meter: _Meter) -> bool:
+    """Whether all of it was taken; the result of the stream says why not."""
+    async for data in pieces:
+        try:
+            await stream.write(data)
+        except TransportError:
+            return False
+        meter.passed(len(data), 0)
+        meter.tell()
+    meter.tell(final=True)
+    return True
 
 
 class _Meter:
-    """Counts what has passed, and says so."""
+    """Counts what has passed, in the thread that reads an archive, and says so in the loop."""
 
     def __init__(self, report: Report, total: int) -> None:
         self._report, self._total = report, total
-        self._done, self._files = 0, 0
-        self.stored = 0
+        self._done, self._files, self._next = 0, 0, 0.0
 
-    def entry(self, entry: Entry) -> None:
-        """A file has passed whole."""
-        self._files += 1
-        self.add(entry.size)
-
-    def add(self, size: int) -> None:
-        """Bytes have passed."""
+    def passed(self, size: int, files: int) -> None:
+        """Bytes, or whole files, have passed."""
         self._done += size
-        self._report(Progress(self._done, max(self._total, self._done), self._files or None))
+        self._files += files
+
+    def tell(self, *, final: bool = False) -> None:
+        """Report, not too often."""
+        now = time.monotonic()
+        if final or now >= self._next:
+            self._next = now + TOLD
+            self._report(Progress(self._done, max(self._total, self._done), self._files or None))
 
 
-async def _count(transport: Transport, request: BackupRequest) -> list[tuple[int, int, int]]:
-    """(names, regular files, bytes) of each tree; CommandFailed when they could not be counted."""
-    points = tuple(mounted for mounted, _ in request.trees)
-    result = await transport.run(size_command(request.host, request.become, points))
-    rows = [line.split() for line in result.stdout.splitlines()]
-    if result.status is not Status.OK or len(rows) != len(points) or any(len(r) != 4 or r[3] != "0" for r in rows):
-        raise CommandFailed(f"{request.host}: files could not be counted: {result.stderr.strip() or result.reason}")
-    return [(int(names), int(files), int(size)) for names, files, size, _ in rows]
+def _data_files(record: BackupRecord) -> list[str]:
+    """The archives in the order in which they were written, outermost tree first."""
+    return sorted((n for n in record.facts if _DATA.fullmatch(n)), key=lambda n: int(n.split("-")[1].split(".")[0]))
+
+
+async def _count(transport: Transport, request: BackupRequest) -> tuple[Counted, ...]:
+    return await count_trees(transport, request.host, request.become, tuple(mounted for mounted, _ in request.trees))
+
+
+def _same(where: str, entries: list[Entry], counted: tuple[Counted, ...]) -> None:
+    """CommandFailed unless the archive holds as many names, files and bytes as are on the disk."""
+    archive, disk = totals(entries), added(counted)
+    if archive != disk:
+        raise CommandFailed(f"{where}: {archive} in the archive; {disk} on the disk")
 
 
 @asynccontextmanager
-async def _entries_of(seen: Callable[[Entry], None]) -> AsyncIterator[tuple[Feed, list[Entry]]]:
+async def _entries_of(meter: _Meter) -> AsyncIterator[tuple[Feed, list[Entry]]]:
     """A feed whose tar stream is read in a thread; when the context is left, its entries are in the list."""
     feed, entries = Feed(), list[Entry]()
-    reader = asyncio.create_task(asyncio.to_thread(_read, feed, seen))
+    reader = asyncio.create_task(asyncio.to_thread(_read, feed, meter))
     try:
         yield feed, entries
     except BaseException:
@@ -306,27 +358,37 @@ async def _entries_of(seen: Callable[[Entry], None]) -> AsyncIterator[tuple[Feed
     await asyncio.to_thread(feed.end)
     try:
         entries += await reader
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:
         raise CommandFailed(f"the tar stream is damaged or cut: {error}") from error
+    meter.tell(final=True)
 
 
-def _read(feed: Feed, seen: Callable[[Entry], None]) -> list[Entry]:
+def _read(feed: Feed, meter: _Meter) -> list[Entry]:
     try:
-        return read_entries(feed, seen)
+        return read_entries(feed, meter.passed)
     finally:
         feed.drain()
 
 
-async def _unpack(pieces: AsyncIterator[bytes], seen: Callable[[bytes], None], feed: Feed) -> None:
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
-    async for piece in pieces:
-        seen(piece)
+async def _unpacked(store: Store, place: tuple[str, ...], record: BackupRecord) -> AsyncIterator[bytes]:
+    """The tar stream of a stored archive. CommandFailed at its end when the stored bytes are not those that were written."""
+    unpacker, digest = zstandard.ZstdDecompressor().decompressobj(), hashlib.sha256()
+    where = f"backup {record.id}: {place[-1]}"
+    async for piece in store.reading(*place):
+        digest.update(piece)
         try:
             data = await asyncio.to_thread(unpacker.decompress, piece)
         except zstandard.ZstdError as error:
-            raise CommandFailed(f"the stored archive is damaged: {error}") from error
+            raise CommandFailed(f"{where} is damaged: {error}") from error
         if data:
-            await asyncio.to_thread(feed.put, data)
+            yield data
+    if digest.hexdigest() != record.facts[place[-1]] or not unpacker.eof:
+        raise CommandFailed(f"{where} is not what was written: its checksum differs")
+
+
+async def _put(store: Store, place: tuple[str, ...], data: bytes) -> None:
+    async with store.writing(*place) as sink:
+        await sink.write(data)
 
 
 async def _all(pieces: AsyncIterator[bytes]) -> bytes:
@@ -341,7 +403,10 @@ async def _forget(store: Store, place: tuple[str, ...]) -> None:
         return
 
 
-def _refuse_escapes(entries: list[Entry]) -> None:
-    odd = [e.path for e in entries if e.path.startswith("/") or ".." in e.path.split("/")]
-    if odd:
-        raise Refused(f"the backup holds names that lead out of the directory: {odd[0]!a}; nothing was restored")
+def _good(result: Result, meanwhile: str) -> None:
+    """OutcomeUnknown or CommandFailed unless a tar ended well and silently: what it says even then is that it lost something."""
+    where = f"{result.command.host}: {result.command.title}"
+    if result.status is Status.UNKNOWN:
+        raise OutcomeUnknown(f"{where}: {result.reason}; {meanwhile}")
+    if result.status is Status.FAILED or result.stderr.strip():
+        raise CommandFailed(f"{where}: exit status {result.exit_status}: {result.stderr.strip()}; {meanwhile}")

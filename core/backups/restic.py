@@ -1,25 +1,55 @@
 """Backups by the real restic, on the target: it reads the mounted BCVs there, and writes to any repository it knows.
 
-The password never travels: restic gets it on the host, from a file or a command of that host.
+The password never travels: restic gets it on the host, from a file or a command of that host. What a snapshot is of (set,
+run, split, counts, which tree was mounted where on the source) stands in its tags. Known to fit restic 0.14 and newer.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, unquote
 
-from core.backups.archive import size_command
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
+from core.backups.manifest import Counted, added, count_trees, empty_directory, plain_directory
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
-from core.jobs import JobRef, run_job
+from core.jobs import JobEnd, JobRef, run_job
 from core.transport import Command, Effect, Result, Status, Transport
 
-_SUDO = {"": "", "sudo": "sudo -n -E ", "pfexec": "pfexec "}
+_SUDO = {"": "", "sudo": "sudo -n -E ", "pfexec": "pfexec "}  # the environment says where the repository and password are
 TAG = "splitmount"
+DAY = 86400.0  # seconds
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+
+# What restic says when there is no repository, as against one that cannot be reached: from version 0.17 on by its exit
+# status, before by the reason for which the file `config` was not opened, which each kind of place words in its own way.
+_NO_REPOSITORY = 10
+_MISSING = re.compile(
+    r"unable to open config file: (stat .*: no such file or directory|Lstat: file does not exist|<config/> does not exist"
+    r"|(Stat: )?The specified (key|bucket) does not exist)"
+)
+_LOCKED = "another restic holds the repository; if it is certain that none is running any more, unlock by hand: restic unlock"
+_WORDS = (
+    ((3,), "", "some files could not be read"),
+    ((_NO_REPOSITORY,), "", "there is no repository"),
+    ((11,), "already locked", _LOCKED),
+    ((12,), "wrong password", "the password is not that of the repository"),
+)
+
+# restic leaves a snapshot when it could not read all files (exit status 3): it must not look whole, whoever is watching.
+_TAKE_BACK = """status=$?
+if [ $status -eq 3 ]; then
+  part=`sed -n 's/.*"snapshot_id":"\\([0-9a-f]*\\)".*/\\1/p' "$JOB/out"`
+  if [ -n "$part" ] && {restic} forget "$part" >&2; then echo "the incomplete snapshot $part was removed" >&2
+  else echo "an incomplete snapshot is left; remove it by: restic forget $part" >&2; fi
+fi
+exit $status
+"""
 
 
 class ResticDriver:
@@ -44,203 +74,284 @@ class ResticDriver:
         """The word in the configuration."""
         return "restic"
 
-    def _script(self, become: str, *arguments: str, exec_: bool = True) -> str:
-        """The environment and one call of restic."""
-        lines = ["LC_ALL=C; export LC_ALL", f"RESTIC_REPOSITORY={shlex.quote(self._repository)}; export RESTIC_REPOSITORY"]
+    # --- scripts ----------------------------------------------------------------------------------------------------
+
+    def _environment(self) -> str:
+        """restic reads --time in the zone of its process, and tells its progress once a second."""
+        values = {"LC_ALL": "C", "TZ": "UTC", "RESTIC_PROGRESS_FPS": "1", "RESTIC_REPOSITORY": self._repository}
         if self._password_command:
-            lines.append(f"RESTIC_PASSWORD_COMMAND={shlex.quote(self._password_command)}; export RESTIC_PASSWORD_COMMAND")
+            values["RESTIC_PASSWORD_COMMAND"] = self._password_command
         if self._password_file:
-            lines.append(f"RESTIC_PASSWORD_FILE={shlex.quote(self._password_file)}; export RESTIC_PASSWORD_FILE")
-        if self._environment_file:
-            lines.append(f"set -a; . {shlex.quote(self._environment_file)} || exit 1; set +a")
-        call = " ".join(shlex.quote(a) for a in arguments)
-        lines.append(f"{'exec ' if exec_ else ''}{_SUDO[become]}restic {call}")
-        return "\n".join(lines) + "\n"
+            values["RESTIC_PASSWORD_FILE"] = self._password_file
+        file = f"set -a; . {shlex.quote(self._environment_file)} || exit 1; set +a\n" if self._environment_file else ""
+        return file + "".join(f"{name}={shlex.quote(value)}; export {name}\n" for name, value in values.items())
 
     def _read(self, host: str, become: str, title: str, *arguments: str) -> Command:
-        return Command(host, title, self._script(become, *arguments, "--no-lock", "--no-cache"), timeout=600)
+        text = f"{self._environment()}exec {_call(become, *arguments, '--no-lock', '--no-cache')}\n"
+        return Command(host, title, text, timeout=600)
+
+    def _backup_script(self, request: BackupRequest, time: str, tags: Mapping[str, str]) -> str:
+        flags = ["--tag", TAG]
+        for name, value in tags.items():
+            flags += ["--tag", f"{name}={_quoted(value)}"]
+        for mounted, source in request.trees:
+            flags += ["--tag", f"tree={_quoted(mounted)}={_quoted(source)}"]
+        head = ("backup", "--json", "--one-file-system", "--host", request.set_name, "--time", time)
+        call = _call(request.become, *head, *flags, "--", *(mounted for mounted, _ in request.trees))
+        return f"{self._environment()}{call}\n{_TAKE_BACK.replace('{restic}', _call(request.become))}"
+
+    def commands(self, request: BackupRequest) -> tuple[Command, ...]:
+        """What `run` sends; times and counts are not known before it."""
+        tags = _tags(request, at="TIME OF THE SPLIT", taken="NOW", files="COUNTED", size="COUNTED")
+        text = self._backup_script(request, "TIME OF THE SPLIT", tags)
+        return (Command(request.host, "restic backup", text, Effect.CHANGE, live=True),)
+
+    # --- the repository ---------------------------------------------------------------------------------------------
 
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
         """Whether restic is there and opens the repository (or may make it)."""
         version = await transport.run(Command(host, "restic's version", "restic version\n"))
         if version.status is not Status.OK:
-            return (f"{host}: restic is not installed",)
+            return (f"{host}: restic is not installed: {_said(version)}",)
         opened = await transport.run(self._read(host, become, "open the repository", "cat", "config"))
         if opened.status is Status.OK or (self._create and _is_missing(opened)):
             return ()
-        return (f"{host}: restic cannot open {self._repository}: {_last(opened)}",)
+        return (self._cannot_open(opened),)
 
-    def _backup_arguments(self, request: BackupRequest, time: str) -> list[str]:
-        tags = [TAG, f"set={request.set_name}", f"split={request.split_id}", f"run={request.run}"]
-        tags += [f"from={source}" for _, source in request.trees]
-        flags = [part for tag in tags for part in ("--tag", tag.replace(",", "\\,"))]
-        trees = [mounted for mounted, _ in request.trees]
-        return ["backup", "--json", "--one-file-system", "--host", request.set_name, "--time", time, *flags, *trees]
+    def _cannot_open(self, opened: Result) -> str:
+        missing = "there is no repository; make it by hand (restic init), or set create: true"
+        why = missing if _is_missing(opened) else _said(opened)
+        return f"{opened.command.host}: restic cannot open {self._repository}: {why}"
 
-    def commands(self, request: BackupRequest) -> tuple[Command, ...]:
-        """What `run` sends; the time of the split is not known before it."""
-        text = self._script(request.become, *self._backup_arguments(request, "TIME OF THE SPLIT"))
-        return (Command(request.host, "restic backup", text, Effect.CHANGE, live=True),)
+    async def _open(self, transport: Transport, request: BackupRequest) -> None:
+        """Make sure that there is a repository: one is made only where it is certain that there is none."""
+        opened = await transport.run(self._read(request.host, request.become, "open the repository", "cat", "config"))
+        if opened.status is Status.OK:
+            return
+        if not (self._create and _is_missing(opened)):
+            raise CommandFailed(self._cannot_open(opened))
+        text = f"{self._environment()}exec {_call(request.become, 'init')}\n"
+        _good(await transport.run(Command(request.host, "restic init", text, Effect.CHANGE, timeout=120)))
+
+    # --- backup -----------------------------------------------------------------------------------------------------
 
     async def run(self, transport: Transport, request: BackupRequest, report: Report) -> BackupRecord:
         """Make the repository if told to, then back up as a remote job with its progress."""
         await self._open(transport, request)
-        time = request.split_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        # restic reads --time in the host's own zone
-        text = "TZ=UTC; export TZ\n" + self._script(request.become, *self._backup_arguments(request, time))
-        command = Command(request.host, "restic backup", text, Effect.CHANGE, live=True, timeout=86400)
+        sums = added(await _count(transport, request))
+        at, taken = request.split_at.astimezone(UTC), datetime.now(UTC)
+        tags = _tags(request, f"{at:{_TIME}}", f"{taken:{_TIME}}", str(sums.files), str(sums.bytes))
+        text = self._backup_script(request, f"{at:%Y-%m-%d %H:%M:%S}", tags)
         summary: dict[str, Any] = {}
-        rest = ""
-
-        def heard(piece: str) -> None:
-            nonlocal rest
-            *lines, rest = (rest + piece).split("\n")
-            for line in lines:
-                _message(line, report, summary)
-
-        job = JobRef(request.host, request.job_dir, f"{request.job_dir}/restic-backup", request.become)
-        end = await run_job(transport, command, job, heard)
-        where = f"{request.host}: restic backup"
-        if end.status is Status.UNKNOWN:
-            raise OutcomeUnknown(f"{where}: {end.reason}")
-        if end.status is Status.FAILED:
-            words = {3: "some files could not be read", 11: "the repository is locked by another restic"}
-            raise CommandFailed(f"{where}: {words.get(end.exit_status or 0, '')} {_tail(end.stderr)}".replace(":  ", ": "))
-        if not summary:
-            for line in end.stdout.splitlines():
-                _message(line, report, summary)
+        end = await _job(transport, request, "restic backup", text, lambda lines: _hear(lines, report, summary))
         if "snapshot_id" not in summary:
-            raise ParseError(request.host, "restic backup", "no summary in its output", _tail(end.stdout))
-        return BackupRecord(
-            id=summary["snapshot_id"],
-            set_name=request.set_name,
-            run=request.run,
-            split_id=request.split_id,
-            split_at=request.split_at,
-            taken_at=datetime.now(UTC),
-            files=int(summary["total_files_processed"]),
-            bytes=int(summary["total_bytes_processed"]),
-            stored_bytes=int(summary.get("data_added", 0)),
-            paths=tuple(source for _, source in request.trees),
-            facts=dict(request.trees),
-        )
-
-    async def _open(self, transport: Transport, request: BackupRequest) -> None:
-        opened = await transport.run(self._read(request.host, request.become, "open the repository", "cat", "config"))
-        if opened.status is Status.OK:
-            return
-        if not _is_missing(opened):
-            raise CommandFailed(f"{request.host}: restic cannot open {self._repository}: {_last(opened)}")
-        if not self._create:
-            raise CommandFailed(
-                f"{request.host}: there is no repository at {self._repository}; make it by restic init, or set create: true"
-            )
-        text = self._script(request.become, "init")
-        made = await transport.run(Command(request.host, "restic init", text, Effect.CHANGE, timeout=120))
-        if made.status is not Status.OK:
-            raise CommandFailed(f"{request.host}: restic init: {_last(made)}")
+            raise ParseError(request.host, "restic backup", "no snapshot in its summary", _tail(end.stdout))
+        snapshot = str(summary["snapshot_id"])
+        found = await self._snapshots(transport, request.host, request.become, request.set_name)
+        record = next((r for r in found if r.id.startswith(snapshot)), None)  # older versions tell only its first digits
+        if record is None:
+            raise CommandFailed(f"{request.host}: snapshot {snapshot} is not in the repository's list")
+        return replace(record, stored_bytes=int(summary.get("data_added", 0)))
 
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
-        """restic's own check, and the counts of the snapshot against those of the mounted trees."""
-        text = self._script(request.become, "check", "--read-data")
-        checked = await transport.run(Command(request.host, "restic check", text, Effect.CHANGE, timeout=86400))
-        if checked.status is not Status.OK:
-            raise CommandFailed(f"{request.host}: restic check: {_last(checked)}")
-        listed = await transport.run(self._read(request.host, request.become, "list the snapshot", "ls", "--json", record.id))
-        files, size = _listed(listed)
-        counted = await transport.run(size_command(request.host, request.become, tuple(m for m, _ in request.trees)))
-        rows = [[int(word) for word in line.split()] for line in counted.stdout.splitlines()]
-        if counted.status is not Status.OK or any(row[3] for row in rows):
-            raise CommandFailed(f"{request.host}: files could not be counted: {counted.stderr.strip() or counted.reason}")
-        there = sum(row[1] for row in rows)
-        if files != there:
-            raise CommandFailed(f"{request.host}: {files} files in snapshot {record.id[:8]}, {there} on the mounted BCVs")
-        report(Progress(size, size, files))
+        """restic's own check, all data of this snapshot read back, and what it holds against what the trees hold."""
+        check, read_back = _call(request.become, "check"), _call(request.become, "dump", "--no-lock", record.id, "/")
+        text = f"{self._environment()}{check} || exit\n{read_back} > /dev/null\n"
+        await _job(transport, request, "restic check", text, None)
+        held = await self._held(transport, request, record.id)
+        counted = await _count(transport, request)
+        nested = sum(any(_below(inner, outer) for outer, _ in request.trees) for inner, _ in request.trees)
+        sums = added(counted)
+        there = _Held(sums.names - nested, sums.files, sum(tree.linked for tree in counted))
+        if held != there:
+            raise CommandFailed(f"{request.host}: {held} in snapshot {record.id[:8]}; {there} on the mounted BCVs")
+        report(Progress(record.bytes, record.bytes, record.files))
         return replace(record, verified_at=datetime.now(UTC))
 
+    async def _held(self, transport: Transport, request: BackupRequest, snapshot: str) -> _Held:
+        """What a snapshot holds of the trees, by its own listing, however long that is."""
+        command = self._read(request.host, request.become, "list the snapshot", "ls", "--json", snapshot)
+        points = tuple(mounted for mounted, _ in request.trees)
+        held, rest = _Held(), b""
+        async with transport.stream(command) as stream:
+            while data := await stream.read():
+                *lines, rest = (rest + data).split(b"\n")
+                held = _listed(request.host, lines, points, held)
+            result = await stream.finish()
+        _good(result)
+        return _listed(request.host, [rest], points, held)
+
+    # --- listing and restoring --------------------------------------------------------------------------------------
+
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
-        """The snapshots of a set, newest first."""
-        arguments = ("snapshots", "--json", "--tag", f"{TAG},set={set_name}")
-        result = await transport.run(self._read(host, become, "list snapshots", *arguments))
-        if result.status is not Status.OK and _is_missing(result):
-            return ()
-        if result.status is not Status.OK:
-            raise CommandFailed(f"{host}: restic snapshots: {_last(result)}")
+        """The snapshots of a set, newest first; none where the repository is still to be made."""
+        if self._create:
+            opened = await transport.run(self._read(host, become, "open the repository", "cat", "config"))
+            if _is_missing(opened):
+                return ()
+        return await self._snapshots(transport, host, become, set_name)
+
+    async def _snapshots(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
+        arguments = ("snapshots", "--json", "--tag", f"{TAG},set={_quoted(set_name)}")
+        result = _good(await transport.run(self._read(host, become, "list snapshots", *arguments)))
         try:
-            records = [_record(set_name, snapshot) for snapshot in json.loads(result.stdout or "[]") or []]
+            records = [_record(set_name, snapshot) for snapshot in json.loads(result.stdout) or []]
         except (ValueError, KeyError, TypeError) as error:
-            raise ParseError(host, "restic snapshots", f"no list of snapshots: {error!r}") from error
-        return tuple(sorted(records, key=lambda r: r.split_at, reverse=True))
+            raise ParseError(host, "restic snapshots", f"not a list of our snapshots: {error!r}", result.stdout) from error
+        return tuple(sorted(records, key=lambda r: (r.split_at, r.taken_at), reverse=True))
 
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
-        """restic restore into an empty or absent directory; files lie below their paths on the target."""
-        where = shlex.quote(request.directory)
-        if request.backup.startswith("-"):
-            raise Refused(f"{request.backup!a} is no snapshot")
-        empty = f'if [ -d {where} ] && [ -n "`ls -A {where}`" ]; then echo "refused: {request.directory} is not empty" >&2; exit 90; fi\n'
-        text = empty + self._script(request.become, "restore", request.backup, "--target", request.directory)
-        job = JobRef(request.host, request.job_dir, f"{request.job_dir}/restic-restore", request.become)
-        command = Command(request.host, "restic restore", text, Effect.CHANGE, live=True, timeout=86400)
-        end = await run_job(transport, command, job, None)
-        if end.status is Status.UNKNOWN:
-            raise OutcomeUnknown(f"{request.host}: restic restore: {end.reason}")
-        if end.exit_status == 90:
-            raise Refused(f"{request.host}: {_tail(end.stderr)}; nothing was restored")
-        if end.status is Status.FAILED:
-            raise CommandFailed(f"{request.host}: restic restore: {_tail(end.stderr)}")
-        read = self._read(request.host, request.become, "list the snapshot", "ls", "--json", request.backup)
-        return _listed(await transport.run(read))[0]
+        """restic restore into an empty or absent directory; files lie below their paths on the target, and are counted."""
+        host, directory = request.host, plain_directory(request.directory)
+        known = await self._snapshots(transport, host, request.become, request.set_name)
+        fitting = [r for r in known if request.backup and r.id.startswith(request.backup)]
+        if len(fitting) != 1:
+            raise Refused(f"{len(fitting)} snapshots of {request.set_name} begin with {request.backup!a}; nothing was restored")
+        (record,) = fitting
+        call = _call(request.become, "restore", record.id, "--target", directory)
+        text = f"{empty_directory(request.become, directory)}{self._environment()}exec {call}\n"
+        await _job(transport, request, "restic restore", text, None)
+        (there,) = await count_trees(transport, host, request.become, (directory,))
+        if (there.files, there.bytes) != (record.files, record.bytes):
+            raise CommandFailed(
+                f"{host}: {directory} holds {there.files} files, {there.bytes} bytes after the restore; "
+                f"the snapshot {record.files}, {record.bytes}"
+            )
+        report(Progress(there.bytes, there.bytes, there.files))
+        return there.files
 
 
-def _message(line: str, report: Report, summary: dict[str, Any]) -> None:
-    """One line of restic's JSON output; other lines (warnings) are left to the job's own output."""
-    try:
-        body = json.loads(line)
-    except ValueError:
-        return
-    if not isinstance(body, Mapping):
-        return
-    if body.get("message_type") == "status" and "bytes_done" in body:
-        report(Progress(int(body["bytes_done"]), int(body.get("total_bytes", 0)) or None, int(body.get("files_done", 0))))
-    if body.get("message_type") == "summary":
-        summary.update(body)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Names, regular files, and bytes under each name of a file."""
+
+    names: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.names} names, {self.files} files, {self.bytes} bytes"
 
 
-def _listed(result: Result) -> tuple[int, int]:
-    """(regular files, bytes) of a snapshot's listing."""
-    if result.status is not Status.OK:
-        raise CommandFailed(f"{result.command.host}: {result.command.title}: {_last(result)}")
-    files = size = 0
-    for line in result.stdout.splitlines():
-        node = json.loads(line)
-        if node.get("struct_type") == "node" and node.get("type") == "file":
-            files, size = files + 1, size + int(node.get("size", 0))
-    return files, size
+def _call(become: str, *arguments: str) -> str:
+    return " ".join((f"{_SUDO[become]}restic", *(shlex.quote(argument) for argument in arguments)))
+
+
+async def _job(
+    transport: Transport,
+    request: BackupRequest | RestoreRequest,
+    title: str,
+    text: str,
+    heard: Callable[[str], None] | None,
+) -> JobEnd:
+    """A remote job of ours to its good end; CommandFailed, Refused (90) or OutcomeUnknown otherwise."""
+    place = f"{request.job_dir}/{title.replace(' ', '-')}"
+    command = Command(request.host, title, text, Effect.CHANGE, live=True, timeout=DAY)
+    end = await run_job(transport, command, JobRef(request.host, request.job_dir, place, request.become), heard)
+    where = f"{request.host}: {title}"
+    if end.status is Status.UNKNOWN:
+        raise OutcomeUnknown(f"{where}: {end.reason}")
+    if end.exit_status == 90:
+        raise Refused(f"{where}: {_tail(end.stderr)}")
+    if end.status is Status.FAILED:
+        raise CommandFailed(f"{where}: {_explained(end.exit_status, end.stderr) or end.reason}")
+    return end
+
+
+async def _count(transport: Transport, request: BackupRequest) -> tuple[Counted, ...]:
+    return await count_trees(transport, request.host, request.become, tuple(mounted for mounted, _ in request.trees))
+
+
+def _below(path: str, above: str) -> bool:
+    return path != above and path.startswith(above.rstrip("/") + "/")
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _quoted(text: str) -> str:
+    """Text as part of a tag: restic splits tags at commas and trims blanks, and we split them at equals signs."""
+    return quote(text, safe="/:@{}+()[]!~")
+
+
+def _tags(request: BackupRequest, at: str, taken: str, files: str, size: str) -> dict[str, str]:
+    return {
+        "set": request.set_name, "split": request.split_id, "run": request.run, "at": at, "taken": taken, "files": files,
+        "bytes": size,
+    }  # fmt: skip
 
 
 def _record(set_name: str, snapshot: Mapping[str, Any]) -> BackupRecord:
-    tags = dict(tag.split("=", 1) for tag in snapshot["tags"] if "=" in tag)
-    at = _time(snapshot["time"])
-    sources = tuple(tag[5:] for tag in snapshot["tags"] if tag.startswith("from="))
-    return BackupRecord(snapshot["id"], set_name, tags.get("run", ""), tags.get("split", ""), at, at, 0, 0, None, None, sources)
+    """A snapshot of ours. KeyError, TypeError or ValueError for one that is none."""
+    rows = [tag.split("=") for tag in snapshot["tags"] if "=" in tag]
+    tags = {row[0]: unquote(row[1]) for row in rows if len(row) == 2}
+    lacking = {"run", "split", "at", "taken", "files", "bytes"} - tags.keys()
+    if lacking:
+        raise ValueError(f"snapshot {snapshot['id']} lacks the tags {', '.join(sorted(lacking))}")
+    trees = {unquote(row[1]): unquote(row[2]) for row in rows if row[0] == "tree"}
+    return BackupRecord(
+        id=snapshot["id"],
+        set_name=set_name,
+        run=tags["run"],
+        split_id=tags["split"],
+        split_at=_time(tags["at"]),
+        taken_at=_time(tags["taken"]),
+        files=int(tags["files"]),
+        bytes=int(tags["bytes"]),
+        paths=tuple(trees.values()),
+        facts=trees,
+    )
 
 
 def _time(text: str) -> datetime:
-    """restic's time, with or without a fraction of up to nine digits."""
-    head, dot, tail = text.partition(".")
-    if not dot:
-        return datetime.fromisoformat(text)
-    digits = "".join(c for c in tail[:9] if c.isdigit())
-    zone = tail.lstrip("0123456789")
-    return datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{zone}")
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
+def _hear(lines: str, report: Report, summary: dict[str, Any]) -> None:
+    """restic's JSON output, whole lines; others (warnings) are left to the job's own output."""
+    for line in lines.splitlines():
+        body = _json(line)
+        if body.get("message_type") == "status" and "bytes_done" in body:
+            done, total = int(body["bytes_done"]), int(body.get("total_bytes", 0))
+            report(Progress(done, total or None, int(body.get("files_done", 0))))
+        if body.get("message_type") == "summary":
+            summary.update(body)
+
+
+def _json(line: str) -> Mapping[str, Any]:
+    """The object on a line; empty for a line that is none."""
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _listed(host: str, lines: list[bytes], points: tuple[str, ...], held: _Held) -> _Held:
+    """What was held, and what these lines of a listing add to it: nodes at and below the mount points."""
+    names, files, size = held.names, held.files, held.bytes
+    for line in lines:
+        node = _json(line.decode("utf-8", "replace"))
+        if line.strip() and "struct_type" not in node:
+            raise ParseError(host, "restic ls", "not a line of its listing", line.decode("utf-8", "replace"))
+        if node.get("struct_type") == "node" and any(node["path"] == p or _below(node["path"], p) for p in points):
+            names += 1
+            if node.get("type") == "file":
+                files, size = files + 1, size + int(node.get("size", 0))
+    return _Held(names, files, size)
 
 
 def _is_missing(result: Result) -> bool:
-    """Whether restic says that there is no repository, as against a wrong password or a place that cannot be reached."""
-    text = result.stderr
-    return "Is there a repository at the following location" in text and any(
-        sign in text for sign in ("no such file", "does not exist", "not found", "NoSuchKey", "The specified key")
-    )
+    """Whether restic says for certain that there is no repository; not for a wrong password or a place out of reach."""
+    if result.status is not Status.FAILED:
+        return False
+    return result.exit_status == _NO_REPOSITORY or any(_MISSING.search(line) for line in result.stderr.splitlines())
+
+
+def _explained(code: int | None, stderr: str) -> str:
+    """What restic said, and before it what that means, where we know."""
+    meant = [words for codes, sign, words in _WORDS if code in codes or (sign and sign in stderr)]
+    return ": ".join([*meant[:1], *filter(None, [_tail(stderr)])]) or f"exit status {code}"
 
 
 def _tail(text: str) -> str:
@@ -248,5 +359,15 @@ def _tail(text: str) -> str:
     return "; ".join(lines[-3:])
 
 
-def _last(result: Result) -> str:
-    return _tail(result.stderr) or result.reason or f"exit status {result.exit_status}"
+def _said(result: Result) -> str:
+    return _explained(result.exit_status, result.stderr) if result.status is Status.FAILED else result.reason
+
+
+def _good(result: Result) -> Result:
+    where = f"{result.command.host}: {result.command.title}"
+    if result.status is Status.UNKNOWN:
+        kind = OutcomeUnknown if result.command.effect is Effect.CHANGE else CommandFailed
+        raise kind(f"{where}: {result.reason}")
+    if result.status is Status.FAILED:
+        raise CommandFailed(f"{where}: {_said(result)}")
+    return result

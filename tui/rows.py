@@ -1,0 +1,244 @@
+"""The rows of the lists: pure functions from what was measured, planned or run to lines with a tone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from core.events import Outcome
+from core.model import HostFacts, LogicalVolume, PairStatus, PhysicalVolume, Severity, VolumeGroup
+from core.plan import Plan
+from core.settings import SetSettings, Settings
+from tui.outline import pair_words, size_words
+from tui.plain import printable
+from tui.view import RunView, ViewState
+
+# A tone is what a row means; the widget gives it a look. Colour is never the only sign: the words say the same.
+OK, NOTE, WARN, BAD, DIM, HEAD = "ok", "note", "warn", "bad", "dim", "head"
+
+_STATE_TONE: Mapping[str, str] = {
+    "established": OK, "split": NOTE, "copying": WARN, "splitting": WARN, "restoring": WARN, "never established": WARN,
+    "invalid": BAD, "unknown": BAD,
+}  # fmt: skip
+OUTCOME_MARKS: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.OK: ("+", OK), Outcome.FAILED: ("!", BAD), Outcome.UNKNOWN: ("?", BAD), Outcome.SKIPPED: ("-", DIM),
+    Outcome.UNDONE: ("<", NOTE), Outcome.STOPPED: ("x", WARN), Outcome.REFUSED: ("!", BAD), Outcome.ATTENTION: ("!", BAD),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list. `mark` is drawn in the tone, the text plainly unless the row is a heading or bad."""
+
+    id: str
+    depth: int
+    text: str
+    tone: str = ""
+    parent: str = ""
+    folds: bool = False
+    set_name: str = ""
+    about: tuple[str, ...] = ()
+
+
+def estate_rows(state: ViewState, settings: Settings) -> Iterator[Row]:
+    """The start screen's tree: sets with the source's groups, then hosts."""
+    yield Row("sets", 0, "Sets", HEAD)
+    for one in settings.sets.values():
+        yield from _set_rows(state, one)
+    yield Row("hosts", 0, "Hosts", HEAD)
+    for name in settings.hosts:
+        yield from _host_rows(state, name)
+
+
+def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
+    top, measured = f"set/{one.name}", state.sets.get(one.name)
+    title = f"{one.name}  {one.source} -> {one.target}"
+    if measured is None or one.name in state.measuring:
+        yield Row(top, 1, f"{title}  measuring ...", DIM, "sets", set_name=one.name, about=("Being measured.",))
+        if measured is None:
+            return
+    else:
+        errors = [f for f in measured.findings if f.severity is Severity.ERROR]
+        tone = BAD if errors or measured.estate.errors else ""
+        word = f"  {len(errors)} ERRORS" if errors else ("  NOT MEASURED WHOLE" if measured.estate.errors else "")
+        about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
+        about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", ""]
+        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", ""]
+        about += [f"{part} could not be measured: {why}" for part, why in measured.estate.errors.items()]
+        for finding in measured.findings:
+            about += [
+                f"{finding.severity.value.upper()} {finding.code} {finding.subject}",
+                f"  {finding.sentence}",
+                f"  {finding.action}",
+            ]
+        if not measured.findings:
+            about.append("Verification found nothing to say.")
+        yield Row(top, 1, title + word, tone, "sets", True, one.name, tuple(about))
+    pairs = {status.pair.std: status for status in measured.estate.pairs}
+    facts = measured.estate.source
+    for group in (g for g in facts.groups if g.name in one.volume_groups) if facts else ():
+        yield from _group_rows(top, 2, group, facts, pairs, one.name)
+
+
+def _host_rows(state: ViewState, name: str) -> Iterator[Row]:
+    top, measured = f"host/{name}", state.hosts.get(name)
+    if measured is None:
+        yield Row(top, 1, f"{name}  not measured", DIM, "hosts", about=(f"{name} was not measured yet.",))
+    elif measured.facts is None:
+        yield Row(top, 1, f"{name}  COULD NOT BE MEASURED", BAD, "hosts", about=(f"{name}:", *measured.error.splitlines()))
+    else:
+        facts = measured.facts
+        about = (f"{facts.hostname}  {facts.release}", f"measured {facts.measured_at:%Y-%m-%d %H:%M:%S} UTC", "", "Devices:",
+                 *(f"  {d.path}  {d.serial or 'no serial'}  {size_words(d.size)}{'' if d.readable else '  NOT READY'}" for d in facts.devices),
+                 *(("", "The volume manager says:", *facts.warnings) if facts.warnings else ()))  # fmt: skip
+        yield Row(top, 1, f"{name}  {facts.hostname}  {len(facts.devices)} devices", "", "hosts", bool(facts.groups), "", about)
+        for group in facts.groups:
+            yield from _group_rows(top, 2, group, facts, None, "")
+
+
+def _group_rows(
+    parent: str, depth: int, group: VolumeGroup, facts: HostFacts | None, pairs: Mapping[str, PairStatus] | None, set_name: str
+) -> Iterator[Row]:
+    top = f"{parent}/{group.name}"
+    about = (
+        f"volume group {group.name}",
+        f"UUID {group.uuid}",
+        f"sequence number {group.seqno}",
+        f"size {size_words(group.size)}",
+    )
+    yield Row(top, depth, f"{group.name}  {size_words(group.size)}", "", parent, True, set_name, about)
+    for physical in group.physical:
+        yield _device_row(top, depth + 1, physical, pairs, set_name)
+    for volume in (v for v in group.volumes if not v.hidden):
+        yield _volume_row(top, depth + 1, group, volume, facts, set_name)
+
+
+def _device_row(top: str, depth: int, physical: PhysicalVolume, pairs: Mapping[str, PairStatus] | None, set_name: str) -> Row:
+    serial = physical.device_serial or "no serial"
+    about = [
+        f"standard device {serial}",
+        f"path now {physical.path}",
+        f"size {size_words(physical.size)}",
+        f"physical volume {physical.uuid}",
+    ]
+    if pairs is None:
+        return Row(f"{top}/{serial}", depth, f"{serial}  {physical.path}", "", top, False, set_name, tuple(about))
+    status = pairs.get(physical.device_serial)
+    if status is None:
+        about += ["", "UNPAIRED: no BCV mirrors this device. A copy of the group would not be whole."]
+        return Row(
+            f"{top}/{serial}", depth, f"[-] UNPAIRED  {serial}  {physical.path}", BAD, top, False, set_name, tuple(about)
+        )
+    about += ["", f"BCV {status.pair.bcv}", pair_words(status), f"BCV visible to hosts: {_yes(status.ready)}"]
+    about += [f"tracks pending: {_count(status.std_tracks)} on the standard, {_count(status.bcv_tracks)} on the BCV"]
+    tone = _STATE_TONE[status.state.value]
+    return Row(
+        f"{top}/{serial}",
+        depth,
+        f"{pair_words(status, short=True)}  {serial} > {status.pair.bcv}",
+        tone,
+        top,
+        False,
+        set_name,
+        tuple(about),
+    )
+
+
+def _yes(value: bool | None) -> str:
+    return "unknown" if value is None else ("yes" if value else "no")
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else str(value)
+
+
+def _volume_row(top: str, depth: int, group: VolumeGroup, volume: LogicalVolume, facts: HostFacts | None, set_name: str) -> Row:
+    on = facts.filesystem(group.name, volume.name) if facts else None
+    where = f"  {on.kind} {on.mount_point or '(not mounted)'}" if on else ""
+    about = [
+        f"logical volume {volume.name} ({volume.kind})",
+        f"size {size_words(volume.size)}",
+        f"on {', '.join(volume.devices) or 'unknown'}",
+    ]
+    if on:
+        about += [
+            f"filesystem {on.kind}  {on.uuid}",
+            f"used {size_words(on.used)} of {size_words(on.size)}" if on.mounted else "not mounted",
+        ]
+    about += ["", f"CANNOT BE CLONED: {volume.refusal}"] if volume.refusal else []
+    return Row(
+        f"{top}/{volume.name}",
+        depth,
+        f"{volume.name}{where}",
+        BAD if volume.refusal else "",
+        top,
+        False,
+        set_name,
+        tuple(about),
+    )
+
+
+def visible(rows: list[Row], closed: frozenset[str], needle: str) -> list[Row]:
+    """The rows that are drawn: without what is folded away, or those that hold the needle with what they belong to."""
+    if needle:
+        by_id = {row.id: row for row in rows}
+        keep: set[str] = set()
+        for row in rows:
+            if needle.lower() in row.text.lower():
+                at: str = row.id
+                while at and at not in keep:
+                    keep.add(at)
+                    at = by_id[at].parent if at in by_id else ""
+        return [row for row in rows if row.id in keep]
+    hidden: set[str] = set()
+    out = []
+    for row in rows:
+        if row.parent in hidden or row.parent in closed:
+            hidden.add(row.id)
+        else:
+            out.append(row)
+    return out
+
+
+def plan_rows(plan: Plan, run: RunView | None = None) -> Iterator[Row]:
+    """The steps of a plan below their phases; with a run, how each stands."""
+    for phase in plan.phases:
+        yield Row(f"phase/{phase.value}", 0, phase.value.upper(), HEAD)
+        for step in (s for s in plan.steps if s.phase is phase):
+            mark, tone, after = ("o", "", "") if run is None else _standing(run, step.id)
+            yield Row(step.id, 1, f"{mark} {step.title}{after}", tone, f"phase/{phase.value}")
+    if run is not None and run.taken_back:
+        yield Row("phase/back", 0, "TAKEN BACK", HEAD)
+        for step_id in run.taken_back:
+            mark, tone, after = _standing(run, step_id)
+            yield Row(step_id, 1, f"{mark} {step_id.removeprefix('undo-')}{after}", tone, "phase/back")
+
+
+def _standing(run: RunView, step_id: str) -> tuple[str, str, str]:
+    view = run.steps.get(step_id)
+    if step_id == run.paused:
+        return ">", WARN, "  waits for you"
+    if view is None:
+        return ("o", DIM, "") if run.end is None else ("-", DIM, "  not run")
+    if view.outcome is None:
+        return ">", NOTE, "  ..."
+    mark, tone = OUTCOME_MARKS[view.outcome]
+    word = "" if view.outcome is Outcome.OK else f"  {view.outcome.value.upper()}"
+    return mark, tone, f"{word}  {view.seconds:.1f} s"
+
+
+def log_lines(state: ViewState, *, whole: bool = False) -> list[str]:
+    """The activity log: a line a command, with its text where the whole of it is wanted."""
+    out = []
+    for row in state.log:
+        effect = "CHANGE" if row.command.effect.value == "change" else "read"
+        end = "..." if row.status is None else f"{row.status.value} {row.seconds:.2f} s"
+        out.append(
+            printable(
+                f"{row.at:%H:%M:%S}  {row.command.host:<10} {effect:<6} {row.command.title}  {end}  {row.note}".rstrip(),
+                keep="",
+            )
+        )
+        if whole:
+            out += [f"    | {printable(line, keep='')}" for line in row.command.text.strip().splitlines()]
+    return out

@@ -1,0 +1,47 @@
+"""Small questions. Enter never says yes: the focus is on the way back, and yes is a key of its own."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tui.plain import printable
+
+
+class Ask(ModalScreen[bool]):
+    """A question with Cancel in focus; only the key that it names agrees."""
+
+    BINDINGS = [Binding("escape", "answer(False)", "Cancel")]
+
+    def __init__(self, question: str, key: str, agree: str, cancel: str = "Cancel") -> None:
+        """`key` is the key that agrees; `agree` and `cancel` say what each does."""
+        super().__init__()
+        self._question, self._key, self._agree, self._cancel = question, key, agree, cancel
+
+    def compose(self) -> ComposeResult:
+        """The question and the two ways."""
+        with Vertical(id="ask"):
+            yield Static(Text(printable(self._question)))
+            yield Static(Text(f"\n{self._key}    {self._agree}\nEsc  {self._cancel}", style="bold"))
+            yield Button(self._cancel, id="cancel")
+
+    def on_mount(self) -> None:
+        """The way back has the focus."""
+        self.query_one("#cancel", Button).focus()
+
+    def on_key(self, event: object) -> None:
+        """Only the named key agrees."""
+        if getattr(event, "character", None) == self._key:
+            self.dismiss(True)
+
+    def on_button_pressed(self) -> None:
+        """Cancel."""
+        self.dismiss(False)
+
+    def action_answer(self, answer: bool) -> None:
+        """Escape."""
+        self.dismiss(answer)

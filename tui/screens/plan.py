@@ -1,0 +1,105 @@
+"""The preview: all that a run would do, before anything is done. Nothing runs that was not on this page."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, Static
+
+from core.plan import Plan, Step
+from core.transport import Command, shown
+from tui.keys import bindings
+from tui.plain import printable
+from tui.rows import plan_rows
+from tui.screens.ask import Ask
+from tui.screens.base import Page, put
+from tui.view import ViewState
+from tui.widgets.rowlist import RowList
+
+
+def step_text(step: Step, command: Command | None = None) -> Text:
+    """The explanation pane: what, why, risk, by hand, and the exact commands; bound ones where the run has them."""
+    text = Text()
+
+    def part(label: str, body: str) -> None:
+        if body:
+            text.append(f"{label}\n", style="bold")
+            text.append(f"{printable(body)}\n\n")
+
+    text.append(f"{printable(step.title)}\n\n", style="bold underline")
+    part("What it does", step.explain.what)
+    part("Why", step.explain.why)
+    part("What can go wrong", step.explain.risk)
+    part("Check by hand", step.explain.by_hand)
+    part("Only on the devices with serial", ", ".join(step.fence))
+    exact = command or step.command
+    part(f"Exact commands, on {exact.host}" if exact else "", shown(exact).strip() if exact else "")
+    part("Taken back by", shown(step.undo).strip() if step.undo else "")
+    return text
+
+
+class PlanPage(Page):
+    """A plan, step by step."""
+
+    BINDINGS = bindings("plan")
+
+    def __init__(self, plan: Plan) -> None:
+        """The plan as the engine made it."""
+        super().__init__()
+        self._plan = plan
+
+    def compose(self) -> ComposeResult:
+        """Policy and findings on top, steps at left, the explanation at right."""
+        yield Static(id="title")
+        yield Static(id="summary")
+        with Horizontal(id="body"):
+            yield RowList(id="steps")
+            with VerticalScroll(id="detail"):
+                yield Static(id="about")
+        yield Static(id="said")
+        yield self.too_small()
+        yield Footer()
+
+    def heading(self) -> str:
+        """What the plan is."""
+        return f"PLAN  {self._plan.operation} of {self._plan.set_name}  {len(self._plan.steps)} steps, nothing was done yet"
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        lines = [*self._plan.summary, *(f"{f.severity.value}: {f.sentence}" for f in self._plan.findings)]
+        put(self.query_one("#summary", Static), Text("\n".join(printable(line, keep="") for line in lines[:4])))
+        rows = self.query_one(RowList)
+        rows.show(list(plan_rows(self._plan)))
+        rows.focus()
+        super().on_mount()
+
+    def hear(self, state: ViewState) -> None:
+        """Only the title changes."""
+        put(self.query_one("#title", Static), self.title_line())
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        """Explain the step under the cursor."""
+        step = next((s for s in self._plan.steps if event.row and s.id == event.row.id), None)
+        put(self.query_one("#about", Static), step_text(step) if step else Text("\n".join(self._plan.summary)))
+        self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Running is greyed in read-only mode; the engine refuses it anyway."""
+        return None if action == "go" and self.console_app.engine.read_only else True
+
+    def action_go(self, stepwise: bool) -> None:
+        """Ask once, then start."""
+        how = "step by step" if stepwise else "to its end"
+        sends = sum(1 for s in self._plan.steps if s.command is not None)
+        question = f"Run {self._plan.operation} of {self._plan.set_name} {how}?\n{len(self._plan.steps)} steps, {sends} of them send commands."
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.console_app.start(self._plan, stepwise=stepwise)
+
+        self.app.push_screen(Ask(question, "y", "run it"), answered)
+
+    def action_back(self) -> None:
+        """Nothing was done."""
+        self.dismiss(None)

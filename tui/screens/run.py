@@ -1,0 +1,153 @@
+"""A run on the screen: phases on top, steps at left, the current step at right, and a clear end."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, Static
+
+from core.events import Outcome, StepProgress
+from tui.keys import bindings
+from tui.outline import size_words
+from tui.plain import printable
+from tui.rows import log_lines, plan_rows
+from tui.screens.base import Page, put
+from tui.screens.plan import step_text
+from tui.screens.text import TextPage
+from tui.view import RunView, ViewState, shown_step
+from tui.widgets.rowlist import RowList
+
+BAR = 30
+
+
+def bar_text(progress: StepProgress) -> str:
+    """Bytes done and to do, rate and time left; what is not known says so."""
+    total = size_words(progress.total) if progress.total is not None else "unknown"
+    share = "" if not progress.total else f"[{'#' * (BAR * min(progress.done, progress.total) // progress.total):<{BAR}}] "
+    rate = f"{size_words(int(progress.rate))}/s" if progress.rate is not None else "rate unknown"
+    left = f"{progress.remaining:.0f} s left" if progress.remaining is not None else "time left unknown"
+    return f"{share}{size_words(progress.done)} of {total}  {rate}  {left}  {progress.note}".rstrip()
+
+
+def phase_line(run: RunView) -> Text:
+    """The phases: done, current, to come."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    here = shown_step(run)
+    for phase in run.plan.phases:
+        steps = [run.steps.get(s.id) for s in run.plan.steps if s.phase is phase]
+        done = all(s is not None and s.outcome is Outcome.OK for s in steps)
+        current = here is not None and here.phase is phase and run.end is None
+        style = "bold reverse" if current else ("bold" if done else "dim")
+        text.append(f" {'+' if done else ('>' if current else '-')} {phase.value} ", style=style)
+    return text
+
+
+def end_text(run: RunView) -> Text:
+    """How it ended: what was done, what is left, how long."""
+    text = Text()
+    end = run.end
+    if end is None:
+        return text
+    good = end.outcome is Outcome.OK
+    text.append(f" {end.outcome.value.upper()} ", style="bold reverse" if good else "bold white on red")
+    text.append(f"  exit {end.exit_code}, after {end.seconds:.0f} s\n\n", style="bold")
+    text.append(printable(end.message) + "\n")
+    if end.left:
+        text.append("\nLeft to do, by hand:\n", style="bold")
+        text.append("\n".join(printable(line) for line in end.left) + "\n")
+    text.append("\nDone:\n", style="bold")
+    text.append("\n".join(f"  {printable(line)}" for line in end.done) or "  nothing")
+    text.append("\n\nEsc goes back.")
+    return text
+
+
+class RunPage(Page):
+    """Watches; the run belongs to the engine and goes on whatever happens to this page."""
+
+    BINDINGS = bindings("run")
+
+    def compose(self) -> ComposeResult:
+        """Phases, steps beside the current step, progress."""
+        yield Static(id="title")
+        yield Static(id="phases")
+        with Horizontal(id="body"):
+            yield RowList(id="steps")
+            with VerticalScroll(id="detail"):
+                yield Static(id="about")
+                yield Static(id="output")
+        yield Static(id="progress")
+        yield self.too_small()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """The steps have the keys."""
+        self._shown = ""
+        super().on_mount()
+        self.query_one(RowList).focus()
+
+    def heading(self) -> str:
+        """Which run this is."""
+        run = self.console_app.state.run
+        if run is None:
+            return "RUN"
+        return f"RUN {run.run}  {run.plan.operation} of {run.plan.set_name}"
+
+    def hear(self, state: ViewState) -> None:
+        """Draw what changed."""
+        run = state.run
+        if run is None:
+            return
+        put(self.query_one("#title", Static), self.title_line())
+        put(self.query_one("#phases", Static), phase_line(run))
+        here = shown_step(run)
+        key = f"{run.current}/{run.paused}/{run.end is not None}"
+        self.query_one(RowList).show(list(plan_rows(run.plan, run)), follow=(here.id if here and key != self._shown else ""))
+        self._about(run, key)
+        put(self.query_one("#output", Static), Text("\n".join(printable(line) for line in run.output[-40:])))
+        put(self.query_one("#progress", Static), self._progress_line(run))
+
+    def _about(self, run: RunView, key: str) -> None:
+        """The current step, or the end."""
+        if key == self._shown:
+            return
+        self._shown = key
+        here = shown_step(run)
+        view = run.steps.get(here.id) if here else None
+        text = end_text(run) if run.end else (step_text(here, view.command if view else None) if here else Text())
+        put(self.query_one("#about", Static), text)
+        self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
+
+    def _progress_line(self, run: RunView) -> Text:
+        if run.end is not None:
+            return Text(f"The run has ended: {run.end.outcome.value}. Esc goes back.", style="bold")
+        if run.paused:
+            return Text("Waiting for you: n does the next step, a all the rest, x stops and takes back.", style="bold")
+        return Text(bar_text(run.progress) if run.progress else "working ...")
+
+    def action_proceed(self, to_end: bool) -> None:
+        """Let a paused run go on."""
+        run = self.console_app.state.run
+        if run is not None and run.paused:
+            self.console_app.engine.proceed(run.run, to_end=to_end)
+
+    def action_stop(self) -> None:
+        """Stop at the next boundary."""
+        run = self.console_app.state.run
+        if run is not None and run.end is None:
+            self.console_app.engine.stop_after_step(run.run)
+            self.notify("stopping after this step; what was done on the target is taken back")
+
+    def action_log(self) -> None:
+        """The whole log."""
+        app = self.console_app
+        app.push_screen(TextPage("activity log", lambda: log_lines(app.state, whole=True), at_end=True))
+
+    def action_back(self) -> None:
+        """Only when it has ended."""
+        run = self.console_app.state.run
+        if run is None or run.end is not None:
+            self.dismiss(None)
+            self.console_app.measure_all()
+        else:
+            self.notify("the run is under way: x stops after this step, q asks to leave")

@@ -1,0 +1,139 @@
+"""A list of rows on the line API: only the lines that are seen are drawn, so a hundred thousand rows cost as little as ten."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.keys import bindings
+from tui.plain import printable
+from tui.rows import Row, visible
+
+GUIDE = "  "
+OPEN, SHUT, LEAF = "v ", "> ", "  "
+
+
+class RowList(ScrollView, can_focus=True):
+    """Rows with a cursor, folding, and a filter."""
+
+    BINDINGS = bindings("list")
+    COMPONENT_CLASSES = {
+        "row--cursor", "row--ok", "row--note", "row--warn", "row--bad", "row--dim", "row--head",
+    }  # fmt: skip
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        def __init__(self, row: Row | None) -> None:
+            """The row under the cursor, or none in an empty list."""
+            super().__init__()
+            self.row = row
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's own name
+        """Empty."""
+        super().__init__(id=id)
+        self._all: list[Row] = []
+        self._rows: list[Row] = []
+        self._closed: frozenset[str] = frozenset()
+        self._needle = ""
+        self._cursor = 0
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if 0 <= self._cursor < len(self._rows) else None
+
+    def show(self, rows: list[Row], *, follow: str = "") -> None:
+        """Take new rows; the cursor stays on its row, or goes to the one that `follow` names."""
+        here = follow or (self.row.id if self.row else "")
+        if rows == self._all and not follow:
+            return
+        self._all = rows
+        self._lay_out(here)
+
+    def filter(self, needle: str) -> None:
+        """Show only rows with these letters, and what they belong to."""
+        self._needle = needle
+        self._lay_out(self.row.id if self.row else "")
+
+    def _lay_out(self, here: str) -> None:
+        self._rows = visible(self._all, self._closed, self._needle)
+        places = {row.id: n for n, row in enumerate(self._rows)}
+        wanted = places.get(here, min(self._cursor, max(0, len(self._rows) - 1)))
+        width = max((2 * row.depth + len(row.text) + 4 for row in self._rows), default=1)
+        self.virtual_size = Size(width, len(self._rows))
+        self._go(wanted)
+        self.refresh()
+
+    def _go(self, place: int) -> None:
+        self._cursor = max(0, min(place, len(self._rows) - 1))
+        top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False)
+        elif self._cursor >= top + height:
+            self.scroll_to(y=self._cursor - height + 1, animate=False)
+        self.refresh()
+        self.post_message(self.Moved(self.row))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the widget."""
+        place = self.scroll_offset.y + y
+        width = self.size.width
+        if place >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[place]
+        base = self.rich_style
+        tone = base + self.get_component_rich_style(f"row--{row.tone}", partial=True) if row.tone else base
+        if place == self._cursor:
+            tone = (
+                tone + self.get_component_rich_style("row--cursor", partial=True) if self.has_focus else tone + Style(bold=True)
+            )
+        sign = (SHUT if row.id in self._closed else OPEN) if row.folds else LEAF
+        pointer = ">" if place == self._cursor else " "
+        text = f"{pointer}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{printable(row.text, keep='')}"
+        return Strip([Segment(text, tone)]).crop_extend(self.scroll_offset.x, self.scroll_offset.x + width, tone)
+
+    def on_focus(self) -> None:
+        """Draw the cursor."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Draw it weaker."""
+        self.refresh()
+
+    def action_move(self, by: int) -> None:
+        """Up or down."""
+        self._go(self._cursor + by)
+
+    def action_page(self, by: int) -> None:
+        """A page up or down."""
+        self._go(self._cursor + by * max(1, self.size.height - 1))
+
+    def action_edge(self, last: int) -> None:
+        """To the first or the last row."""
+        self._go(len(self._rows) - 1 if last else 0)
+
+    def action_open_or_close(self) -> None:
+        """Open or close."""
+        if self.row is not None and self.row.folds:
+            self._closed = self._closed ^ {self.row.id}
+            self._lay_out(self.row.id)
+
+    def action_fold_up(self) -> None:
+        """Close, or go to the parent."""
+        row = self.row
+        if row is None:
+            return
+        if row.folds and row.id not in self._closed:
+            self.action_open_or_close()
+        else:
+            self._lay_out(row.parent or row.id)
+
+    def action_unfold(self) -> None:
+        """Open."""
+        if self.row is not None and self.row.id in self._closed:
+            self.action_open_or_close()
