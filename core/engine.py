@@ -131,6 +131,7 @@ class Engine:
         self._transport = LoggedTransport(transport, self._events.append)
         self._runs: dict[int, tuple[Run, asyncio.Task[Any]]] = {}
         self._arrays: dict[str, ArrayDriver] = {}
+        self._looking: dict[str, asyncio.Task[HostFacts | str]] = {}
         self._journal: Journal | None = None
         self._maps = MapKeeper(settings.state_dir / "maps")
         self._loop = asyncio.new_event_loop()
@@ -254,9 +255,16 @@ class Engine:
         self._events.append(HostMeasured(host, facts.measured_at, facts))
         return facts
 
+    async def _look_together(self, host: str) -> HostFacts | str:
+        """As `_try_facts`, but whoever asks while a look is under way shares it. For showing, never for a run's checks."""
+        task = self._looking.get(host)
+        if task is None or task.done():
+            task = self._looking[host] = self._loop.create_task(self._try_facts(host))
+        return await task
+
     async def _discover_host(self, host: str) -> None:
         self._host(host)
-        await self._try_facts(host)
+        await self._look_together(host)
 
     async def _try_pairs(self, settings: SetSettings) -> tuple[PairStatus, ...] | str:
         try:
@@ -264,12 +272,15 @@ class Engine:
         except SplitmountError as error:
             return str(error)
 
-    async def _estate(self, settings: SetSettings, parts: tuple[str, ...] = ("source", "target", "pairs")) -> Estate:
+    async def _estate(
+        self, settings: SetSettings, parts: tuple[str, ...] = ("source", "target", "pairs"), *, shared: bool = False
+    ) -> Estate:
         """The parts that are asked for, all at once; what could not be measured is named, never left out."""
+        look = self._look_together if shared else self._try_facts
         where = {"source": settings.source, "target": settings.target}
         hosts = tuple(dict.fromkeys(where[part] for part in parts if part in where))
         pairs = self._try_pairs(settings) if "pairs" in parts else _nothing()
-        *facts, statuses = await asyncio.gather(*(self._try_facts(h) for h in hosts), pairs)
+        *facts, statuses = await asyncio.gather(*(look(h) for h in hosts), pairs)
         found = {**{part: facts[hosts.index(where[part])] for part in parts if part in where}, "pairs": statuses}
         source, target = found.get("source"), found.get("target")
         return Estate(
@@ -283,7 +294,7 @@ class Engine:
 
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
-        estate = await self._estate(settings)
+        estate = await self._estate(settings, shared=True)
         self._events.append(SetMeasured(set_name, estate, self._findings(settings, estate)))
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:

@@ -236,9 +236,9 @@ def _before(context: _Context) -> _Before:
     policy = context.request.pre_policy or context.settings.pre_policy
     decision = decide(policy, context.pairs, context.request.allow_mixed, context.estate.measured_at)
     if decision.fails:
-        raise Refused(
-            f"{context.request.operation} of {context.settings.name} is refused, nothing was changed:\n  {decision.sentence}"
-        )
+        name, never = context.settings.name, any(s.state is PairState.NEVER for s in context.pairs)
+        hint = f"\n  Establish them first: splitmount run establish {name} (the first copy is a full one)." if never else ""
+        raise Refused(f"{context.request.operation} of {name} is refused, nothing was changed:\n  {decision.sentence}{hint}")
     steps: list[Step] = []
     pairs = context.pairs
     for verb in decision.actions:

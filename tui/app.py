@@ -133,7 +133,7 @@ class Console(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: every key of the page by its name."""
         wanted = {"StartPage": "start", "PlanPage": "plan", "RunPage": "run", "TextPage": "text"}.get(type(screen).__name__, "")
-        for key in (k for k in KEYS if k.screen in (wanted, "everywhere") and k.action != "command_palette"):
+        for key in (k for k in KEYS if k.screen in (wanted, "everywhere") and k.action != "app.command_palette"):
             yield SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self._act, screen, action))
 
     async def _act(self, screen: Screen[Any], action: str) -> None:

@@ -20,9 +20,9 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("everywhere", "question_mark", "help", "Help", "show this page"),
-    Key("everywhere", "q,ctrl+q", "leave", "Quit", "leave; during a run it asks, and never leaves a source frozen"),
-    Key("everywhere", "ctrl+p", "command_palette", "Palette", "find any command by name", shown=False),
+    Key("everywhere", "question_mark", "app.help", "Help", "show this page"),
+    Key("everywhere", "q,ctrl+q", "app.leave", "Quit", "leave; during a run it asks, and never leaves a source frozen"),
+    Key("everywhere", "ctrl+p", "app.command_palette", "Palette", "find any command by name", shown=False),
     Key("start", "b", "plan('backup')", "Backup", "plan a backup of the set under the cursor; nothing runs before its preview"),
     Key("start", "s", "plan('split')", "Split", "plan a split"),
     Key("start", "e", "plan('establish')", "Establish", "plan an establish"),
@@ -34,7 +34,7 @@ KEYS: tuple[Key, ...] = (
     Key("start", "H", "history", "History", "the runs of this console", shown=False),
     Key("start", "B", "backups", "Backups", "the backups of the set under the cursor", shown=False),
     Key("start", "tab", "app.focus_next", "Next pane", "go to the next pane", shown=False),
-    Key("plan", "g", "go(False)", "Run all", "run the plan to its end; asks once, and Enter never confirms"),
+    Key("plan", "r", "go(False)", "Run all", "run the plan to its end; asks once, and Enter never confirms"),
     Key("plan", "t", "go(True)", "Step by step", "run the plan, one key press a step"),
     Key("plan", "escape", "back", "Back", "leave the preview; nothing was done"),
     Key("run", "n", "proceed(False)", "Next step", "let a paused run do its next step"),

@@ -264,16 +264,20 @@ class ArchiveDriver:
         made = await transport.run(begin)
         if made.exit_status == 90:
             raise Refused(f"{host}: {made.stderr.strip()}")
-        _good(made, "nothing was restored")
-        meter = _Meter(report, record.bytes)
+        _ended_well(made, "nothing was restored")
+        meter, said = _Meter(report, record.bytes), ""
         for data in _data_files(record):
             pieces = _unpacked(store, (set_name, name, data), record)
-            await _pour(transport, _extract(request, data), pieces, meter)
+            said += await _pour(transport, _extract(request, data), pieces, meter)
         (there,) = await count_trees(transport, host, request.become, (directory,))
         if (there.files, there.bytes) != (record.files, record.bytes):
             raise CommandFailed(
                 f"{host}: {directory} holds {there.files} files, {there.bytes} bytes after the restore; "
                 f"the backup {record.files}, {record.bytes}"
+            )
+        if said:
+            raise CommandFailed(
+                f"{host}: all {there.files} files are in {directory}, but not all about them: {said[:1000].strip()}"
             )
         return there.files
 
@@ -285,14 +289,15 @@ def _extract(request: RestoreRequest, data: str) -> Command:
     return Command(request.host, f"restore {data}", text, Effect.CHANGE)
 
 
-async def _pour(transport: Transport, command: Command, pieces: AsyncIterator[bytes], meter: _Meter) -> None:
-    """Send an archive into a tar. CommandFailed says what tar said, also when it ended before all was sent."""
+async def _pour(transport: Transport, command: Command, pieces: AsyncIterator[bytes], meter: _Meter) -> str:
+    """Send an archive into a tar; what it complained of without failing. CommandFailed also when it ended early."""
     async with transport.stream(command) as stream:
         whole = await _send(stream, pieces, meter)
         result = await stream.finish()
-    _good(result, "the directory holds only a part of the backup")
+    _ended_well(result, "the directory holds only a part of the backup")
     if not whole:
         raise CommandFailed(f"{command.host}: {command.title}: tar ended before all was sent to it")
+    return result.stderr
 
 
 async def _send(stream: ByteStream, pieces: AsyncIterator[bytes], meter: _Meter) -> bool:
@@ -403,10 +408,17 @@ async def _forget(store: Store, place: tuple[str, ...]) -> None:
         return
 
 
-def _good(result: Result, meanwhile: str) -> None:
-    """OutcomeUnknown or CommandFailed unless a tar ended well and silently: what it says even then is that it lost something."""
+def _ended_well(result: Result, meanwhile: str) -> None:
+    """OutcomeUnknown or CommandFailed unless the exit status is zero; `meanwhile` says what there is now."""
     where = f"{result.command.host}: {result.command.title}"
     if result.status is Status.UNKNOWN:
         raise OutcomeUnknown(f"{where}: {result.reason}; {meanwhile}")
-    if result.status is Status.FAILED or result.stderr.strip():
+    if result.status is Status.FAILED:
         raise CommandFailed(f"{where}: exit status {result.exit_status}: {result.stderr.strip()}; {meanwhile}")
+
+
+def _good(result: Result, meanwhile: str) -> None:
+    """As `_ended_well`, and silently: a tar that reads complains with exit status zero of what it could not keep."""
+    _ended_well(result, meanwhile)
+    if result.stderr.strip():
+        raise CommandFailed(f"{result.command.host}: {result.command.title}: {result.stderr.strip()}; {meanwhile}")

@@ -241,7 +241,7 @@ def drive(made: Product, set_name: str, verb: str, *, only: int | None = None, s
         if speed is not None:
             return
         plain = tuple(s.pair for s in statuses)
-        while any(s.state is not wanted for s in await array.status(made.transport, plain)):
+        while any(s.state is not wanted for s in await array.status(made.transport, plain)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         settle = array.finish(plain, wanted)
         assert settle is not None

@@ -67,10 +67,10 @@ class PlanPage(Page):
 
     def on_mount(self) -> None:
         """Fill it."""
-        lines = [*self._plan.summary, *(f"{f.severity.value}: {f.sentence}" for f in self._plan.findings)]
+        lines = [*self._plan.summary, *(f"{f.severity.value}: {f.subject} {f.sentence}" for f in self._plan.findings)]
         put(self.query_one("#summary", Static), Text("\n".join(printable(line, keep="") for line in lines[:4])))
         rows = self.query_one(RowList)
-        rows.show(list(plan_rows(self._plan)))
+        rows.show(list(plan_rows(self._plan)), follow=self._plan.steps[0].id)
         rows.focus()
         super().on_mount()
 

@@ -53,7 +53,9 @@ class StartPage(Page):
         """Draw."""
         app = self.console_app
         put(self.query_one("#title", Static), self.title_line())
-        self.query_one(RowList).show(list(estate_rows(state, app.engine.settings)))
+        tree = self.query_one(RowList)
+        first = next((f"set/{name}" for name in app.engine.settings.sets), "")
+        tree.show(list(estate_rows(state, app.engine.settings)), follow="" if tree.row else first)
         lines = log_lines(state)[-LOG_SHOWN:]
         put(self.query_one("#log", Static), Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
 

@@ -38,7 +38,7 @@ class RowList(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._all: list[Row] = []
         self._rows: list[Row] = []
-        self._closed: frozenset[str] = frozenset()
+        self._folded: frozenset[str] = frozenset()
         self._needle = ""
         self._cursor = 0
 
@@ -61,7 +61,7 @@ class RowList(ScrollView, can_focus=True):
         self._lay_out(self.row.id if self.row else "")
 
     def _lay_out(self, here: str) -> None:
-        self._rows = visible(self._all, self._closed, self._needle)
+        self._rows = visible(self._all, self._folded, self._needle)
         places = {row.id: n for n, row in enumerate(self._rows)}
         wanted = places.get(here, min(self._cursor, max(0, len(self._rows) - 1)))
         width = max((2 * row.depth + len(row.text) + 4 for row in self._rows), default=1)
@@ -92,7 +92,7 @@ class RowList(ScrollView, can_focus=True):
             tone = (
                 tone + self.get_component_rich_style("row--cursor", partial=True) if self.has_focus else tone + Style(bold=True)
             )
-        sign = (SHUT if row.id in self._closed else OPEN) if row.folds else LEAF
+        sign = (SHUT if row.id in self._folded else OPEN) if row.folds else LEAF
         pointer = ">" if place == self._cursor else " "
         text = f"{pointer}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{printable(row.text, keep='')}"
         return Strip([Segment(text, tone)]).crop_extend(self.scroll_offset.x, self.scroll_offset.x + width, tone)
@@ -120,7 +120,7 @@ class RowList(ScrollView, can_focus=True):
     def action_open_or_close(self) -> None:
         """Open or close."""
         if self.row is not None and self.row.folds:
-            self._closed = self._closed ^ {self.row.id}
+            self._folded = self._folded ^ {self.row.id}
             self._lay_out(self.row.id)
 
     def action_fold_up(self) -> None:
@@ -128,12 +128,12 @@ class RowList(ScrollView, can_focus=True):
         row = self.row
         if row is None:
             return
-        if row.folds and row.id not in self._closed:
+        if row.folds and row.id not in self._folded:
             self.action_open_or_close()
         else:
             self._lay_out(row.parent or row.id)
 
     def action_unfold(self) -> None:
         """Open."""
-        if self.row is not None and self.row.id in self._closed:
+        if self.row is not None and self.row.id in self._folded:
             self.action_open_or_close()

@@ -1,0 +1,45 @@
+"""A real terminal for the console: tmux, driven by keys and read as text."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+LIMIT = 240.0
+
+
+class Terminal:
+    """One tmux server of our own with one window."""
+
+    def __init__(self, directory: Path, columns: int, lines: int, command: list[str]) -> None:
+        """Start the command in a window of that size."""
+        self._socket = str(directory / f"tmux-{columns}x{lines}")
+        text = f"TERM=xterm-256color {shlex.join(command)}; echo EXIT=$?; sleep 600"
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines), text)
+
+    def _tmux(self, *arguments: str) -> str:
+        return subprocess.run(["tmux", "-S", self._socket, *arguments], check=True, capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        """What is on the screen now."""
+        return self._tmux("capture-pane", "-p")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, by their tmux names."""
+        self._tmux("send-keys", *keys)
+
+    def until(self, *words: str, limit: float = LIMIT) -> str:
+        """Wait until one of the words is on the screen, and return the screen."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            screen = self.screen()
+            if any(word in screen for word in words):
+                return screen
+            time.sleep(0.2)
+        raise TimeoutError(f"none of {words} within {limit} s:\n{self.screen()}")
+
+    def close(self) -> None:
+        """End the server and what runs in it."""
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False, capture_output=True)
