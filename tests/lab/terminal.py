@@ -40,6 +40,14 @@ class Terminal:
             time.sleep(0.2)
         raise TimeoutError(f"none of {words} within {limit} s:\n{self.screen()}")
 
+    def gone(self, word: str, limit: float = 30.0) -> None:
+        """Wait until a word is no longer on the screen."""
+        end = time.monotonic() + limit
+        while word in self.screen():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{word} is still there after {limit} s:\n{self.screen()}")
+            time.sleep(0.1)
+
     def close(self) -> None:
         """End the server and what runs in it."""
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False, capture_output=True)
