@@ -33,7 +33,7 @@ def test_a_whole_backup_by_keys_alone(fresh_mirrors: Lab, columns: int, lines: i
         if stepwise:
             terminal.until("Waiting for you")
             terminal.press("n")
-            terminal.until("hand it to the target  waits for you")
+            terminal.until("Waiting for you")
             terminal.press("a")
         terminal.until("> backup", "> split", "> import")
         end = terminal.until("The run has ended")

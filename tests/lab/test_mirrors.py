@@ -6,6 +6,7 @@ import json
 import shlex
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,27 @@ def test_devices_swapped_on_the_target_are_refused_before_anything_is_written_to
         print("\n" + end.message)
     assert traces(lab)["dmsetup"] == before["dmsetup"]
     assert traces(lab)["findmnt"] == before["findmnt"]
+
+
+def test_a_standards_serial_where_a_bcv_should_be_on_the_target_is_refused_before_any_change(fresh_mirrors: Lab) -> None:
+    """The target was given a standard in the place of a BCV: its disk says so by its serial."""
+    lab = fresh_mirrors
+    right = lab.target.disks
+    with product(lab) as made:
+        drive(made, "ordinary", "establish")
+        made.transport.changes.clear()
+        lab.target.disks = (replace(right[0], serial=lab.serial_of["std0"]), *right[1:])
+        try:
+            lab.target.reboot()
+            made.engine._submit(made.transport.reconnect("target")).result()
+            with pytest.raises(Refused, match="nothing was changed") as refused:
+                made.plan("backup", "ordinary")
+            print("\n" + str(refused.value))
+            assert made.transport.changes == []
+            assert made.states("ordinary") == [E, E]
+        finally:
+            lab.target.disks = right
+            lab.target.reboot()
 
 
 def test_a_set_of_two_instants_is_refused_although_lvm_accepts_it(fresh_mirrors: Lab) -> None:
