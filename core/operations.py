@@ -100,7 +100,7 @@ def make_plan(
 def refusal(set_name: str, operation: str, findings: list[Finding]) -> str:
     """The refusing findings as one text, each with what to do."""
     lines = [f"{operation} of {set_name} is refused, nothing was changed:"]
-    lines += [f"  {f.code} {f.subject}: {f.sentence}" + (f" {f.action}" if f.action else "") for f in findings]
+    lines += [f"  {f.code} {f.subject}: {f.sentence.rstrip('.')}. {f.action}".rstrip() for f in findings]
     return "\n".join(lines)
 
 
@@ -216,7 +216,8 @@ def _split(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
     steps += _phased((split,), Phase.SPLIT)
     if mounts:
         title = f"Thaw {settings.source}"
-        steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], always=True))
+        word = Command(settings.source, "thaw", "thaw # the word to the shell that the freeze holds open\n", Effect.CHANGE)
+        steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], word, always=True))
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
     steps.append(_await(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
     return steps + _settle(context, Phase.SPLIT, pairs, PairState.SPLIT)
