@@ -40,6 +40,7 @@ class Run:
         self._stack: list[Step] = []
         self._done: list[str] = []
         self._phase = Phase.MEASURE
+        self._at: tuple[Step, float] | None = None  # the step that is being done, and since when
         self._unmeasured = False  # a change whose outcome is unknown and that no undo measures
 
     @property
@@ -84,6 +85,8 @@ class Run:
         except SplitmountError as problem:
             error = problem
         except Exception as bug:  # noqa: BLE001  the one broad except: a bug must not leave a source frozen
+            if self._at is not None:
+                self._outcome(self._at[0], Outcome.UNKNOWN, repr(bug), self._at[1])
             error = CommandFailed(f"internal error in phase {self._phase.value}: {bug!r}; please report it")
         await self._thaw_for_sure()
         end = await self._conclude(error, began)
@@ -118,6 +121,7 @@ class Run:
         parts.emit(StepStarted(self.number, step.id, utc_now(), command))
         if step.undo is not None:
             self._stack.append(step)
+        self._at = (step, began)
         try:
             message = await HANDLERS[step.kind](self._state, step, command)
         except SplitmountError as problem:
@@ -125,9 +129,6 @@ class Run:
                 self._stack.remove(step)
             self._unmeasured = self._unmeasured or (isinstance(problem, OutcomeUnknown) and step.undo is None)
             self._outcome(step, _word(problem), str(problem), began)
-            raise
-        except Exception as bug:
-            self._outcome(step, Outcome.UNKNOWN, repr(bug), began)
             raise
         self._stack = [done for done in self._stack if done.id != step.undoes]
         self._outcome(step, Outcome.OK, message, began)
