@@ -195,7 +195,7 @@ def traces(lab: Lab) -> dict[str, str]:
         "findmnt": "findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS",
         "devices file": "cat /etc/lvm/devices/system.devices 2>/dev/null || true",
         "mount points": "ls -a /mnt",
-        "lvm backups": "ls /etc/lvm/backup /etc/lvm/archive 2>/dev/null || true",
+        "lvm backups of ours": "ls /etc/lvm/backup /etc/lvm/archive 2>/dev/null | grep _bcv || true",
         "fstab": "cat /etc/fstab",
     }
     return {name: lab.ssh("target", script).stdout for name, script in shows.items()}
