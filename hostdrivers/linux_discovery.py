@@ -49,6 +49,12 @@ probe() { # what is on each logical volume that is active, by reading it
     if [ -b "$n" ]; then echo "DEVNAME=$n"; $S $T blkid -p -o export "$n" | grep -v ^DEVNAME; echo; fi
   done
 }
+swaps() { # what swap is on, a device-mapper node by its name instead of its number
+  while read -r f rest; do
+    case $f in /dev/dm-*) n=`cat "/sys/block/${f#/dev/}/dm/name" 2>/dev/null` && f=/dev/mapper/$n;; esac
+    echo "$f $rest"
+  done < /proc/swaps
+}
 echo "$M begin"
 sect release cat /etc/os-release
 sect uname uname -nr
@@ -57,7 +63,7 @@ sect systemid $S $T lvm systemid
 sect lvm $S $T lvm fullreport --config "$NB" -a --nohints --reportformat json --units b --nosuffix FIELDS
 sect mounts findmnt -J -b -l -o SOURCE,TARGET,FSTYPE,OPTIONS,UUID,LABEL,SIZE,USED
 sect fstab cat /etc/fstab
-sect swaps cat /proc/swaps
+sect swaps swaps
 sect dm $S $T dmsetup info -c --noheadings --separator '|' -o name,uuid,open
 sect probe probe
 echo "$M finished"
@@ -165,14 +171,15 @@ def _devices(report: _Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[st
         if not line.strip():
             continue
         fields = [field.strip() for field in line.split("|")]
-        if len(fields) != 9 or not fields[1].isdigit():
-            raise ParseError(report.host, "disks", "a line has not its nine fields", line)
+        if len(fields) != 9 or not re.fullmatch(r"[0-9]+", fields[1]) or any("=" not in p for p in fields[8].split()):
+            raise ParseError(report.host, "disks", "a line has not its nine fields, or they are of another form", line)
         name, sectors, serial, vendor, model, wwid, readable, path, parts = fields
         known = found.get(path)
         paths = (*(known.paths if known else ()), f"/dev/{name}")
         multipath = path != f"/dev/{name}"
+        can_read = readable == "yes" or (known is not None and known.readable)  # a standby path never reads; its map does
         found[path] = Device(
-            path, serial, int(sectors) * 512, wwid, vendor, model, paths if multipath else (), multipath, readable == "yes"
+            path, serial, int(sectors) * 512, wwid, vendor, model, paths if multipath else (), multipath, can_read
         )
         where[path] = where[f"/dev/{name}"] = (serial, "")
         for part in parts.split():
@@ -204,10 +211,10 @@ def _text(row: Mapping[str, Any], key: str) -> str:
     return ",".join(str(v) for v in value) if isinstance(value, list) else str(value)
 
 
-def _number(host: str, row: Mapping[str, Any], key: str) -> int:
+def _number(host: str, row: Mapping[str, Any], key: str, what: str = "lvm fullreport") -> int:
     text = _text(row, key)
-    if not re.fullmatch(r"\d+", text):
-        raise ParseError(host, "lvm fullreport", f"{key} is no number", text)
+    if not re.fullmatch(r"[0-9]{1,30}", text):
+        raise ParseError(host, what, f"{key} is no number", text)
     return int(text)
 
 
@@ -295,15 +302,16 @@ def _refusal(kind: str, row: Mapping[str, Any]) -> str:
 
 def _volumes(host: str, group: str, one: Mapping[str, list[Mapping[str, Any]]]) -> tuple[LogicalVolume, ...]:
     below = _devices_below(one)
-    segments: dict[str, Mapping[str, Any]] = {}
+    segments: dict[str, list[Mapping[str, Any]]] = {}
     for seg in one.get("seg", []):
-        segments.setdefault(_bare(_text(seg, "lv_name")), seg)
+        segments.setdefault(_bare(_text(seg, "lv_name")), []).append(seg)
     out = []
     for row in one.get("lv", []):
         name = _text(row, "lv_name")
         bare = _bare(name)
-        segment = segments.get(bare, {})
+        segment, *more = segments.get(bare, [{}])
         kind = "snapshot" if "thicksnapshot" in _text(row, "lv_role") else kind_of(_text(segment, "segtype"))
+        refusals = [_refusal(k, row) for k in (kind, *(kind_of(_text(seg, "segtype")) for seg in more))]
         hidden = name.startswith("[")
         out.append(
             LogicalVolume(
@@ -320,8 +328,8 @@ def _volumes(host: str, group: str, one: Mapping[str, list[Mapping[str, Any]]]) 
                 pool=_bare(_text(row, "pool_lv")),
                 origin=_bare(_text(row, "origin")),
                 stripes=_stripes(segment),
-                stripe_size=int(_text(segment, "stripe_size") or 0),
-                refusal="" if hidden else _refusal(kind, row),
+                stripe_size=_number(host, segment, "stripe_size") if _text(segment, "stripe_size") else 0,
+                refusal="" if hidden else next(filter(None, refusals), ""),
             )
         )
     return tuple(out)
@@ -329,7 +337,7 @@ def _volumes(host: str, group: str, one: Mapping[str, list[Mapping[str, Any]]]) 
 
 def _stripes(segment: Mapping[str, Any]) -> int:
     text = _text(segment, "stripes")
-    return int(text) if text.isdigit() else 1
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 1
 
 
 def _bare(name: str) -> str:
@@ -374,8 +382,8 @@ def _mounts(report: _Report) -> list[Mapping[str, Any]]:
         rows = json.loads(text)["filesystems"]
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError(report.host, "findmnt", f"no JSON list of filesystems: {error}") from error
-    if not isinstance(rows, list) or not all(isinstance(r, dict) and "target" in r for r in rows):
-        raise ParseError(report.host, "findmnt", "the rows have no target")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and {"source", "target", "fstype"} <= set(r) for r in rows):
+        raise ParseError(report.host, "findmnt", "the rows have no source, target and type")
     return rows
 
 
@@ -394,9 +402,9 @@ class _Entry:
 def _fstab(text: str) -> list[_Entry]:
     out = []
     for line in text.splitlines():
-        words = line.split("#", 1)[0].split() if not line.lstrip().startswith("#") else []
+        words = line.split() if not line.lstrip().startswith("#") else []
         if len(words) >= 4:
-            out.append(_Entry(_unescape(words[0]), _unescape(words[1]), words[2], words[3]))
+            out.append(_Entry(_unescape(words[0].replace('"', "")), _unescape(words[1]), words[2], words[3]))
     return out
 
 
@@ -404,7 +412,7 @@ def _probed(text: str) -> Mapping[str, Mapping[str, str]]:
     """What blkid found, by device."""
     out = {}
     for block in re.split(r"\n\s*\n", text):
-        pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        pairs = dict(re.sub(r"\\(.)", r"\1", line).split("=", 1) for line in block.splitlines() if "=" in line)
         if "DEVNAME" in pairs:
             out[pairs["DEVNAME"]] = pairs
     return out
@@ -425,12 +433,18 @@ def _filesystems(report: _Report, groups: Iterable[VolumeGroup], mounts: Sequenc
                 continue
             node = mapper_path(group.name, volume.name)
             found = probed.get(node, {})
-            where = [m for m in mounts if str(m.get("source", "")).split("[", 1)[0] in (node, volume.path)]
-            out += _of_volume(group, volume, node, found, where, table, bool(swaps & {node, volume.path}))
+            where = _whole([m for m in mounts if str(m["source"]).split("[", 1)[0] in (node, volume.path)])
+            out += _of_volume(report.host, group, volume, node, found, where, table, bool(swaps & {node, volume.path}))
     return tuple(out)
 
 
+def _whole(mounts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The mounts of a filesystem without views of its directories (`DEVICE[/directory]`), unless there are only those."""
+    return [m for m in mounts if "[" not in str(m["source"])] or mounts
+
+
 def _of_volume(
+    host: str,
     group: VolumeGroup,
     volume: LogicalVolume,
     node: str,
@@ -441,6 +455,7 @@ def _of_volume(
 ) -> list[Filesystem]:
     """The filesystem of one volume, once for each mount; none when nothing was found on it."""
     names = {node, volume.path, f"UUID={found.get('UUID', '?')}", f"LABEL={found.get('LABEL', '?')}"}
+    names |= {f"/dev/disk/by-uuid/{found['UUID']}"} if "UUID" in found else set()
     entries = [e for e in table if e.source in names]
     kind = found.get("TYPE", "") or (entries[0].kind if entries else "")
     if not kind and not mounts:
@@ -456,8 +471,8 @@ def _of_volume(
             mounted=row is not None or (kind == "swap" and swapping),
             in_table=any(e.target == target for e in entries),
             options=str(row.get("options") or "") if row else "",
-            size=int(row.get("size") or 0) if row else volume.size,
-            used=int(row.get("used") or 0) if row else 0,
+            size=_number(host, row, "size", "findmnt") if row and row.get("size") else volume.size,
+            used=_number(host, row, "used", "findmnt") if row and row.get("used") else 0,
             group=group.name,
             volume=volume.name,
         )

@@ -9,6 +9,7 @@ then every pair is *never established*: the next copy is full. The id of a split
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ WRITTEN = "sm.w"
 ESTABLISHED = "sm.est"
 SPLIT = "sm.split."
 COPY = "sm.copy."
+_SPLIT_ID = re.compile(r"[0-9a-z]{8}-[0-9a-f]{4}")  # as `core.handlers.new_split_id` makes them until the year 2059
 
 # A copy's kind: the state while it is under way, and the state when it has ended well. RESTORE keeps the split's marker.
 _UNDER_WAY: Mapping[str, PairState] = {
@@ -79,11 +81,10 @@ def _job_id(kind: str, bcv: str) -> str:
 
 
 def split_time(split_id: str) -> datetime | None:
-    """The time of a split from its id; None when the id is not ours."""
-    try:
-        return datetime.fromtimestamp(int(split_id.split("-", 1)[0], 36) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
+    """The time of a split from its id; None when the id is not ours, since any short word is a number in base 36."""
+    if not _SPLIT_ID.fullmatch(split_id):
         return None
+    return datetime.fromtimestamp(int(split_id.split("-", 1)[0], 36) / 1000, UTC)
 
 
 class QemuArray:
@@ -232,7 +233,7 @@ class QemuArray:
         else:
             source = {"node": bcv, "name": WRITTEN}
             before.append(_line("block-dirty-bitmap-merge", {"node": std, "target": tracking, "bitmaps": [source]}))
-        marks = _marks(status)
+        marks = _marks(status, booked=False)
         actions += [_action("block-dirty-bitmap-remove", node=bcv, name=name) for name in marks if name != COPY + "e"]
         actions += [] if COPY + "e" in marks else [_add(bcv, COPY + "e", disabled=True)]
         sync: dict[str, Any] = (

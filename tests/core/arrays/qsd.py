@@ -6,8 +6,8 @@ import asyncio
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +78,22 @@ class Daemon:
         subprocess.run(
             ["qemu-io", "-f", "raw", "-c", act, f"nbd:unix:{self.nbd}:exportname={node}"], check=True, capture_output=True
         )
+
+    @contextmanager
+    def opened(self, node: str) -> Iterator[None]:
+        """A client that keeps the node's export open."""
+        where = f"nbd:unix:{self.nbd}:exportname={node}"
+        with subprocess.Popen(["qemu-io", "-f", "raw", where], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(b"read 0 512\n")
+            client.stdin.flush()
+            while b"512" not in client.stdout.readline():
+                assert client.poll() is None, "the client could not open the export"
+            try:
+                yield
+            finally:
+                client.kill()
 
     def read(self, node: str) -> bytes:
         """The device's bytes."""
