@@ -18,6 +18,7 @@ class MapDevice:
     pe_start: int = 0
     device_size: int = 0
     mirror_of: str = ""
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class MapFilesystem:
     options: str = ""
     mounted: bool = False
     in_table: bool = False
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class MapVolume:
     active: bool = False
     hidden: bool = False
     refusal: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

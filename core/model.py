@@ -28,7 +28,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class PhysicalVolume:
-    """A physical volume, on a whole device or a partition; `device_serial` is empty where it could not be read."""
+    """A physical volume, on a whole device or a partition; `device_serial` is empty where it could not be read.
+
+    `format` is the volume manager's word for how the device is laid out (VxVM: sliced, cdsdisk), where it has several.
+    """
 
     path: str
     uuid: str
@@ -40,6 +43,7 @@ class PhysicalVolume:
     missing: bool = False
     duplicate: bool = False
     metadata_areas: int = 1
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class LogicalVolume:
     """A logical volume. `devices` are the paths of all physical volumes below it, hidden sub-volumes resolved.
 
     `kind` is our word: linear, striped, raid1, raid5, raid10, thin-pool, thin, snapshot, cache, writecache, vdo, hidden, …
-    `refusal` says why it cannot be cloned safely; empty when it can.
+    `refusal` says why it cannot be cloned safely; empty when it can. `number` is its minor number where it is kept (HP-UX).
     """
 
     name: str
@@ -65,6 +69,7 @@ class LogicalVolume:
     stripes: int = 1
     stripe_size: int = 0
     refusal: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,10 @@ class VolumeGroup:
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """What is on a logical volume or device; `mount_point` is empty when it is not mounted (nor in the table)."""
+    """What is on a logical volume or device; `mount_point` is empty when it is not mounted (nor in the table).
+
+    `log` is the volume that carries its journal, where that is another one (AIX).
+    """
 
     device: str
     kind: str
@@ -101,6 +109,7 @@ class Filesystem:
     used: int = 0
     group: str = ""
     volume: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)

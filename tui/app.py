@@ -52,7 +52,7 @@ class Console(App[int]):
         events = self.engine.drain()
         for event in events:
             self.state = fold(self.state, event)
-        if events and isinstance(self.screen, Page):
+        if events and isinstance(self.screen, Page) and self.screen.query("#title"):  # none yet, or no more, at both ends
             self.screen.hear(self.state)
         ready = [pair for pair in self._waiting if pair[0].done()]
         self._waiting = [pair for pair in self._waiting if not pair[0].done()]

@@ -82,9 +82,9 @@ async def test_what_is_restored_is_what_was_backed_up_and_the_password_never_tra
     assert heard[-1] == Progress(record.bytes, record.bytes, record.files)
     assert await place.driver.restore(place.transport, place.restore(record.id), quiet) == record.files
     for point in place.points:
-        (point / "link2").unlink()  # restic keeps several names of one file together, but not those of one symlink
-        (place.into / str(point)[1:] / "link2").unlink()
-        assert photograph(Path(f"{place.into}{point}")) == photograph(point)
+        there, here = photograph(Path(f"{place.into}{point}")), photograph(point)
+        del there["link2"], here["link2"]  # restic keeps several names of one file together, but not those of one symlink
+        assert there == here
     assert not any(SECRET in command.script for command in place.transport.sent)
 
 
