@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from core.checkview import MOUNTED_KINDS, Odd, View, within
+from core.checkview import Odd, View, within
 from core.errors import Refused
 from core.mapfile import build_map
+from core.model import MOUNTED_KINDS
 from core.tree import problems
 
 # Frozen, these stop the very login that would thaw them, or the host itself.

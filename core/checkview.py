@@ -9,8 +9,6 @@ from core.mapfile import MapFile
 from core.model import Estate, Filesystem, HostFacts, Pair, PhysicalVolume, VolumeGroup
 from core.settings import SetSettings
 
-MOUNTED_KINDS = frozenset({"ext2", "ext3", "ext4", "xfs"})  # as core.operations.MOUNTED_KINDS, which a test compares
-
 Odd = Iterable[tuple[str, str]]  # what is wrong: the subject, and a plain sentence about it
 
 

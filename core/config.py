@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,8 @@ from core.settings import (
 )
 
 FILE = "splitmount.yaml"
-OS_WORDS = ("linux",)
-ARRAY_WORDS = ("qemu",)
+OS_WORDS = ("linux", "aix", "hpux", "solaris")
+ARRAY_WORDS = ("qemu", "symmetrix")
 BACKUP_WORDS = ("archive", "restic")
 BECOME_WORDS = ("", "sudo", "pfexec")
 _SECRETS = ("password", "passphrase", "secret", "token")
@@ -137,6 +138,14 @@ def table(reader: _Reader, node: yaml.Node, key: str) -> tuple[tuple[str, str], 
     return tuple((k, text(reader, v, f"{key}.{k}")) for k, _, v in _entries(reader, node, key))
 
 
+def sid(reader: _Reader, node: yaml.Node, key: str) -> str:
+    """The id of a Symmetrix."""
+    value = text(reader, node, key)
+    if value and not re.fullmatch(r"[0-9]{12}", value):
+        reader.refuse(node, key, f"expected the 12 digits of a Symmetrix id, got {value!r}")
+    return value
+
+
 def mount(reader: _Reader, node: yaml.Node, key: str) -> MountSettings:
     """A prefix, or a mapping with one."""
     if isinstance(node, yaml.ScalarNode):
@@ -173,7 +182,9 @@ _HOST: Mapping[str, Check] = {
     "os": word(OS_WORDS), "address": text, "port": number(1, 65535), "user": text, "key": path, "become": word(BECOME_WORDS),
     "jump": text, "legacy": truth, "work_dir": remote_path,
 }  # fmt: skip
-_ARRAY: Mapping[str, Check] = {"driver": word(ARRAY_WORDS), "host": text, "socket": remote_path, "devices": table}
+_ARRAY: Mapping[str, Check] = {
+    "driver": word(ARRAY_WORDS), "host": text, "socket": remote_path, "devices": table, "sid": sid,
+}  # fmt: skip
 _SET: Mapping[str, Check] = {
     "source": text, "target": text, "array": text, "pairs": path, "volume_groups": words,
     "pre_policy": word(tuple(p.value for p in PrePolicy)), "post_policy": word(tuple(p.value for p in PostPolicy)),
@@ -328,6 +339,8 @@ def _arrays(reader: _Reader, node: yaml.Node | None, hosts: Mapping[str, HostSet
         _refer(reader, _child(value, "host"), f"{key}.host", array.host, hosts, "host")
         if array.driver == "qemu" and not (array.socket and array.devices):
             reader.refuse(value, key, "the qemu driver needs socket (its QMP socket) and devices (serial: node)")
+        if array.driver == "symmetrix" and not array.sid:
+            reader.refuse(value, key, "the symmetrix driver needs sid (the 12 digits of the array's id)")
         out[label] = array
     return out
 

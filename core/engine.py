@@ -238,7 +238,8 @@ class Engine:
         source, source_ref = self._host(settings.source)
         target, target_ref = self._host(settings.target)
         backup = self._tables.backups[settings.backup.driver](settings.backup) if settings.backup else None
-        return SetDrivers(source, source_ref, target, target_ref, self._array(settings.array), backup)
+        array = self._array(settings.array)
+        return SetDrivers(source, source_ref, target, target_ref, array, self._host(array.host)[1], backup)
 
     async def _facts(self, host: str) -> HostFacts:
         driver, ref = self._host(host)

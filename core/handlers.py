@@ -181,7 +181,8 @@ async def _array_change(state: RunState, step: Step, command: Command) -> str:
 
 async def _job(state: RunState, step: Step, command: Command) -> str:
     drivers = state.parts.drivers
-    ref = next(r for r in (drivers.target_ref, drivers.source_ref) if r.name == command.host)
+    refs = (drivers.target_ref, drivers.source_ref, drivers.array_ref)
+    ref = next(r for r in refs if r is not None and r.name == command.host)
     directory = f"{ref.work_dir}/runs/{state.key}"
     job = JobRef(command.host, directory, f"{directory}/{state.number:04d}-{step.id}", ref.become)
     report = state.reporter(step)
@@ -256,6 +257,8 @@ async def release(state: RunState, step: Step, command: Command | None) -> str:
         raise CommandFailed(f"{step.host}: the timer thawed before the split was done: the split is not the frozen instant")
     began, ended = (float(part) for part in answer.split()[1:3])
     state.note(step, freeze_window=ended - began)
+    if "." not in answer:
+        return f"frozen for {ended - began:.0f} s by the clock of {step.host}, which tells whole seconds"
     return f"frozen for {1000 * (ended - began):.0f} ms by the clock of {step.host}"
 
 

@@ -55,6 +55,10 @@ class HostDriver(Protocol):
     def os(self) -> str:
         """The word for this system in the configuration."""
 
+    @property
+    def freezable(self) -> frozenset[str]:
+        """The kinds of filesystems that this system can freeze; a set with none of them is split as it is, and recovered."""
+
     def check(self, host: HostRef) -> Command:
         """A read that prints a line for each thing that is missing here: commands, privileges, work directory."""
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+# The kinds of filesystems that are mounted on the target and backed up; the others are cloned with the rest.
+MOUNTED_KINDS = frozenset({"ext2", "ext3", "ext4", "xfs", "jfs", "jfs2", "vxfs", "hfs", "ufs"})
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

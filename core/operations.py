@@ -16,13 +16,12 @@ from core.explain import EXPLAIN
 from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
 from core.mapfile import build_map, mirror_map, write
-from core.model import Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, Severity, VolumeGroup
+from core.model import MOUNTED_KINDS, Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, Severity, VolumeGroup
 from core.plan import AwaitState, Phase, Plan, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
 from core.transport import Command, Effect
 
-MOUNTED_KINDS = frozenset({"ext2", "ext3", "ext4", "xfs"})
 SPLIT_ID = "@{split_id}@"
 
 
@@ -35,6 +34,7 @@ class SetDrivers:
     target: HostDriver
     target_ref: HostRef
     array: ArrayDriver
+    array_ref: HostRef | None = None
     backup: BackupDriver | None = None
 
 
@@ -107,7 +107,14 @@ def refusal(set_name: str, operation: str, findings: list[Finding]) -> str:
 def basis(settings: SetSettings, source: HostFacts) -> dict[str, str]:
     """What the plan rests on, and what must still be true when the run begins: identity and age of each group."""
     groups = [g for g in source.groups if g.name in settings.volume_groups]
-    return {f"group.{g.name}": f"{g.uuid} seqno {g.seqno}" for g in groups}
+    return {f"group.{g.name}": f"{g.uuid} seqno {g.seqno} layout {_layout(g)}" for g in groups}
+
+
+def _layout(group: VolumeGroup) -> str:
+    """A digest of what lies where, for systems whose groups count no changes."""
+    disks = sorted((p.uuid, p.device_serial, p.size, p.partition) for p in group.physical)
+    volumes = sorted((v.name, v.uuid, v.size, v.kind, sorted(v.devices)) for v in group.volumes)
+    return hashlib.sha256(repr((disks, volumes)).encode()).hexdigest()[:12]
 
 
 def unique(steps: list[Step]) -> tuple[Step, ...]:
@@ -195,10 +202,10 @@ def _establish(context: _Context, phase: Phase, statuses: tuple[PairStatus, ...]
     ]
 
 
-def frozen_mounts(groups: tuple[VolumeGroup, ...], source: HostFacts) -> tuple[str, ...]:
-    """The mount points that the split freezes: every mounted filesystem of the set, outermost first."""
+def frozen_mounts(groups: tuple[VolumeGroup, ...], source: HostFacts, kinds: frozenset[str]) -> tuple[str, ...]:
+    """The mount points that the split freezes: every mounted filesystem of the set of a kind that can be, outermost first."""
     names = {g.name for g in groups}
-    mounted = {f.mount_point for f in source.filesystems if f.group in names and f.mounted and f.kind != "swap"}
+    mounted = {f.mount_point for f in source.filesystems if f.group in names and f.mounted and f.kind in kinds}
     return tuple(sorted(mounted, key=lambda point: (point.count("/"), point)))
 
 
@@ -206,7 +213,8 @@ def _split(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
     """Freeze, split, thaw, wait. The thaw is an always-step, and comes before any waiting."""
     settings, drivers = context.settings, context.drivers
     *before, split = drivers.array.split(statuses, SplitMark(SPLIT_ID))
-    mounts = frozen_mounts(context.groups, context.source) if settings.freeze.enabled else ()
+    kinds = drivers.source.freezable if settings.freeze.enabled else frozenset()
+    mounts = frozen_mounts(context.groups, context.source, kinds)
     pairs = tuple(s.pair for s in statuses)
     steps = _phased(tuple(before), Phase.SPLIT)
     if mounts:

@@ -44,13 +44,14 @@ class HostSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArraySettings:
-    """One array behind a management host. `devices` turns serials into the array's own device names."""
+    """One array behind a management host. `devices` turns serials into the array's own names; `sid` is a Symmetrix' id."""
 
     name: str
     driver: str
     host: str
     socket: str = ""
     devices: tuple[tuple[str, str], ...] = ()
+    sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.hosts import HostDriver
+from hostdrivers.aix import AixDriver
 from hostdrivers.linux import LinuxDriver
 
-DRIVERS: Mapping[str, HostDriver] = {"linux": LinuxDriver()}
+DRIVERS: Mapping[str, HostDriver] = {"linux": LinuxDriver(), "aix": AixDriver()}

@@ -17,6 +17,11 @@ class LinuxDriver:
         """The word in the configuration."""
         return "linux"
 
+    @property
+    def freezable(self) -> frozenset[str]:
+        """All that fsfreeze takes."""
+        return frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "f2fs"})
+
     def check(self, host: HostRef) -> Command:
         """What is missing."""
         return linux_steps.check(host)

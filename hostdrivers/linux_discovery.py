@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,7 @@ from core.hosts import HostRef
 from core.model import Device, Filesystem, HostFacts, LogicalVolume, PhysicalVolume, VolumeGroup
 from core.transport import Command, Result, Status
 from hostdrivers.linux_shell import prelude
-
-MARK = "@@splitmount-section"
+from hostdrivers.report import Report, marked, sections_of
 
 _FIELDS: Mapping[str, str] = {
     "vg": "vg_name,vg_uuid,vg_seqno,vg_extent_size,vg_size,vg_systemid,vg_exported,vg_partial,vg_lock_type,pv_count",
@@ -27,11 +25,6 @@ _FIELDS: Mapping[str, str] = {
 
 _SCRIPT = r"""
 T=''; if command -v timeout > /dev/null 2>&1; then T='timeout -s KILL 40'; fi
-sect() { # NAME COMMAND...: standard output as it comes, then the exit status and the errors
-  name=$1; shift; echo "$M $name"
-  exec 3>&1; e=`"$@" 2>&1 >&3 3>&-`; rc=$?; exec 3>&-
-  echo; echo "$M $name.end $rc"; echo "$e"
-}
 disks() {
   for d in /sys/block/*; do
     k=${d##*/}
@@ -55,7 +48,6 @@ swaps() { # what swap is on, a device-mapper node by its name instead of its num
     echo "$f $rest"
   done < /proc/swaps
 }
-echo "$M begin"
 sect release cat /etc/os-release
 sect uname uname -nr
 sect disks disks
@@ -66,66 +58,21 @@ sect fstab cat /etc/fstab
 sect swaps swaps
 sect dm $S $T dmsetup info -c --noheadings --separator '|' -o name,uuid,open
 sect probe probe
-echo "$M finished"
 """
 
 
 def discovery(host: HostRef) -> Command:
     """The whole discovery in one invocation; each section carries its own exit status and errors."""
-    mark = f"{MARK}-{secrets.token_hex(4)}"
     fields = " ".join(f"--configreport {kind} -o {names}" for kind, names in _FIELDS.items())
-    text = f"M='{mark}'\n" + _SCRIPT.replace("FIELDS", fields)
+    text = marked(_SCRIPT.replace("FIELDS", fields))
     return Command(host.name, f"discover {host.name}", text, prelude=prelude(host.become), timeout=180)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One section of the output: its text, its exit status, what it said on its errors."""
-
-    text: str
-    status: int
-    errors: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """The host's name and its sections: what every part of the parser looks at."""
-
-    host: str
-    sections: Mapping[str, Section]
-
-    def text(self, name: str, *, needed: bool = True) -> str:
-        """The text of a section; ParseError when it failed, unless it may be missing on this host."""
-        section = self.sections.get(name)
-        if section is None:
-            raise ParseError(self.host, "discovery", f"section {name} is missing from the output")
-        if section.status != 0 and needed:
-            raise ParseError(self.host, name, f"exit status {section.status}", _last(section.errors))
-        return section.text if section.status == 0 else ""
-
-
-def _last(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
-
-
-def sections_of(host: str, text: str) -> Mapping[str, Section]:
-    """Cut the output at its markers. ParseError when the output is not whole."""
-    begin = re.search(rf"^({MARK}-[0-9a-f]+) begin$", text, re.MULTILINE)
-    if begin is None or f"{begin.group(1)} finished" not in text:
-        raise ParseError(host, "discovery", "the output is not whole", _last(text))
-    mark, out = begin.group(1), {}
-    pattern = rf"^{mark} (\w+)\n(.*?)\n?^{mark} \1\.end (\d+)\n(.*?)(?=^{mark} )"
-    for match in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):
-        out[match.group(1)] = Section(match.group(2), int(match.group(3)), match.group(4).strip())
-    return out
 
 
 def parse_discovery(host: HostRef, result: Result) -> HostFacts:
     """Facts of the host. ParseError names the section that was not understood."""
     if result.status is Status.UNKNOWN:
         raise ParseError(host.name, "discovery", result.reason)
-    report = _Report(host.name, sections_of(host.name, result.stdout))
+    report = Report(host.name, sections_of(host.name, result))
     devices, partitions = _devices(report)
     mounts = _mounts(report)
     groups = _groups(report, devices, partitions)
@@ -155,7 +102,7 @@ def _system_id(text: str) -> str:
     return found.group(1) if found else ""
 
 
-def _warnings(report: _Report) -> tuple[str, ...]:
+def _warnings(report: Report) -> tuple[str, ...]:
     lines = report.sections["lvm"].errors.splitlines() if "lvm" in report.sections else []
     return tuple(line.strip() for line in lines if "WARNING" in line)
 
@@ -163,7 +110,7 @@ def _warnings(report: _Report) -> tuple[str, ...]:
 # --- devices ---------------------------------------------------------------------------------------------------------
 
 
-def _devices(report: _Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[str, str]]]:
+def _devices(report: Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[str, str]]]:
     """The disks, and for each device path (maps, paths, partitions) its serial and partition number."""
     found: dict[str, Device] = {}
     where: dict[str, tuple[str, str]] = {}
@@ -192,7 +139,7 @@ def _devices(report: _Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[st
 # --- volume groups ---------------------------------------------------------------------------------------------------
 
 
-def _rows(report: _Report) -> list[Mapping[str, list[Mapping[str, Any]]]]:
+def _rows(report: Report) -> list[Mapping[str, list[Mapping[str, Any]]]]:
     try:
         body = json.loads(report.text("lvm"))
         reports = body["report"]
@@ -222,7 +169,7 @@ def _true(row: Mapping[str, Any], key: str) -> bool:
     return _text(row, key) not in ("", "0", "False")
 
 
-def _groups(report: _Report, devices: tuple[Device, ...], where: Mapping[str, tuple[str, str]]) -> tuple[VolumeGroup, ...]:
+def _groups(report: Report, devices: tuple[Device, ...], where: Mapping[str, tuple[str, str]]) -> tuple[VolumeGroup, ...]:
     out = []
     try:
         for one in _rows(report):
@@ -376,7 +323,7 @@ _SUB = r"(?:_[rm](?:image|meta)_\d+|_[tc](?:data|meta)|_(?:corig|wcorig|vdata|vo
 # --- filesystems -----------------------------------------------------------------------------------------------------
 
 
-def _mounts(report: _Report) -> list[Mapping[str, Any]]:
+def _mounts(report: Report) -> list[Mapping[str, Any]]:
     text = report.text("mounts")
     try:
         rows = json.loads(text)["filesystems"]
@@ -423,7 +370,7 @@ def mapper_path(group: str, volume: str) -> str:
     return f"/dev/mapper/{group.replace('-', '--')}-{volume.replace('-', '--')}"
 
 
-def _filesystems(report: _Report, groups: Iterable[VolumeGroup], mounts: Sequence[Mapping[str, Any]]) -> tuple[Filesystem, ...]:
+def _filesystems(report: Report, groups: Iterable[VolumeGroup], mounts: Sequence[Mapping[str, Any]]) -> tuple[Filesystem, ...]:
     probed, table = _probed(report.text("probe", needed=False)), _fstab(report.text("fstab", needed=False))
     swaps = {line.split()[0] for line in report.text("swaps", needed=False).splitlines()[1:] if line.split()}
     out = []

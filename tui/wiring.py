@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from core.arrays.base import ArrayDriver
 from core.arrays.qemu import QemuArray
+from core.arrays.symmetrix import SymmetrixArray
 from core.backups.archive import ArchiveDriver
 from core.backups.base import BackupDriver
 from core.backups.restic import ResticDriver
@@ -18,6 +19,10 @@ from hostdrivers import DRIVERS
 
 def _qemu(settings: ArraySettings) -> ArrayDriver:
     return QemuArray(settings.name, settings.host, settings.socket, dict(settings.devices))
+
+
+def _symmetrix(settings: ArraySettings) -> ArrayDriver:
+    return SymmetrixArray(settings.name, settings.host, settings.sid)
 
 
 def _archive(settings: BackupSettings) -> BackupDriver:
@@ -34,7 +39,7 @@ def _restic(settings: BackupSettings) -> BackupDriver:
     )
 
 
-ARRAYS: Mapping[str, Callable[[ArraySettings], ArrayDriver]] = {"qemu": _qemu}
+ARRAYS: Mapping[str, Callable[[ArraySettings], ArrayDriver]] = {"qemu": _qemu, "symmetrix": _symmetrix}
 BACKUPS: Mapping[str, Callable[[BackupSettings], BackupDriver]] = {"archive": _archive, "restic": _restic}
 TABLES = DriverTables(DRIVERS, ARRAYS, BACKUPS)
 

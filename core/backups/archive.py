@@ -25,6 +25,7 @@ import zstandard
 
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
 from core.backups.manifest import (
+    GNU,
     SUDO,
     Counted,
     Entry,
@@ -56,7 +57,7 @@ def tar_command(host: str, become: str, mounted: str, source: str) -> Command:
     prefix = source.strip("/")
     rename = f" --transform={shlex.quote(_transform(prefix))}" if prefix else ""
     text = (
-        f"LC_ALL=C; export LC_ALL; exec {SUDO[become]}tar --create --file=- --format=posix --numeric-owner --acls --xattrs "
+        f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[become]}`gnu tar` --create --file=- --format=posix --numeric-owner --acls --xattrs "
         f"--sparse --one-file-system --warning=no-file-ignored{rename} -C {shlex.quote(mounted)} ."
     )
     return Command(host, f"read {mounted}", text)
@@ -88,7 +89,7 @@ class ArchiveDriver:
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
         """Whether the target has the tools that read it, and the repository can be written."""
         sudo = SUDO[become]
-        text = f"LC_ALL=C; export LC_ALL\n{sudo}tar --version\n{sudo}find --version\n"
+        text = f"LC_ALL=C; export LC_ALL\n{GNU}{sudo}`gnu tar` --version\n{sudo}`gnu find` --version\n"
         tools = await transport.run(Command(host, "GNU tar and find", text))
         wrong = [
             f"{host}: {tool} is missing, or may not be run" for tool in ("GNU tar", "GNU find") if tool not in tools.stdout
@@ -285,7 +286,7 @@ class ArchiveDriver:
 def _extract(request: RestoreRequest, data: str) -> Command:
     """The tar that writes; every extended attribute, since by default it would bring back only the user's own."""
     flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
-    text = f"LC_ALL=C; export LC_ALL; exec {SUDO[request.become]}tar {flags} -C {shlex.quote(request.directory)}"
+    text = f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[request.become]}`gnu tar` {flags} -C {shlex.quote(request.directory)}"
     return Command(request.host, f"restore {data}", text, Effect.CHANGE)
 
 

@@ -22,6 +22,15 @@ _KINDS = {
     tarfile.CHRTYPE: "character device", tarfile.BLKTYPE: "block device",
 }  # fmt: skip
 
+# Old systems have GNU's tools beside their own, under other names or in other places (AIX toolbox, Solaris companion, ...).
+GNU = r"""gnu() { # NAME: the GNU tool of that name
+  for p in /opt/freeware/bin/$1 /usr/sfw/bin/g$1 /usr/gnu/bin/$1 /opt/csw/bin/g$1 /usr/local/bin/g$1 /usr/local/bin/$1; do
+    if [ -x "$p" ]; then echo "$p"; return; fi
+  done
+  echo "$1"
+}
+"""
+
 # --- a tree on a host -------------------------------------------------------------------------------------------------
 
 
@@ -63,8 +72,10 @@ _ADD = (
 
 def size_command(host: str, become: str, points: tuple[str, ...]) -> Command:
     """Count names, regular files and bytes below each mount point; no name is printed, so none can be misread."""
-    find = [f"{SUDO[become]}find {shlex.quote(p)} -xdev ! -type s -printf '%y %s %D:%i %n\\n'; echo @@ $?" for p in points]
-    text = f"LC_ALL=C; export LC_ALL\n{{ {' ; '.join(find)}; }} | {_ADD}\n"
+    find = [
+        f"{SUDO[become]}`gnu find` {shlex.quote(p)} -xdev ! -type s -printf '%y %s %D:%i %n\\n'; echo @@ $?" for p in points
+    ]
+    text = f"LC_ALL=C; export LC_ALL\n{GNU}{{ {' ; '.join(find)}; }} | {_ADD}\n"
     return Command(host, "count files and bytes", text, timeout=1800)
 
 
@@ -86,10 +97,10 @@ def added(counted: Iterable[Counted]) -> Totals:
 def tree_digest_command(host: str, become: str, points: tuple[str, ...]) -> Command:
     """SHA-256 of every regular file below each mount point, on its filesystem alone, for `parse_tree_digest`."""
     lines = [
-        f"echo @@ {number}; {SUDO[become]}find {shlex.quote(point)} -xdev -type f -exec sha256sum {{}} + || exit 1"
+        f"echo @@ {number}; {SUDO[become]}`gnu find` {shlex.quote(point)} -xdev -type f -exec `gnu sha256sum` {{}} + || exit 1"
         for number, point in enumerate(points)
     ]
-    return Command(host, "checksums of all files", "LC_ALL=C; export LC_ALL\n" + "\n".join(lines) + "\n", timeout=3600)
+    return Command(host, "checksums of all files", f"LC_ALL=C; export LC_ALL\n{GNU}" + "\n".join(lines) + "\n", timeout=3600)
 
 
 def parse_tree_digest(host: str, text: str, points: tuple[str, ...]) -> tuple[dict[str, str], ...]:

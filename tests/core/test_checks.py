@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from core import checkview, operations
 from core.checks import CHECKS, same_layout, torn, verify
 from core.mapfile import build_map
 from core.model import (
@@ -377,10 +376,6 @@ def test_errors_come_first() -> None:
     order = [f.severity for f in verify(*unpaired())]
     assert order == sorted(order, key=list(Severity).index)
     assert order[0] is Severity.ERROR
-
-
-def test_checks_and_planner_agree_on_what_can_be_mounted() -> None:
-    assert checkview.MOUNTED_KINDS == operations.MOUNTED_KINDS
 
 
 # --- the kept map ----------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Bench:
         self.events: list[Event] = []
         host, work = ToyHost(self.world), str(root / "work")
         source, target = HostRef("source", "linux", "", work), HostRef("target", "linux", "", work)
-        self.drivers = SetDrivers(host, source, host, target, ToyArray(self.world), self.backup)
+        self.drivers = SetDrivers(host, source, host, target, ToyArray(self.world), backup=self.backup)
 
     async def estate(self) -> Estate:
         facts = {}

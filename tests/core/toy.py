@@ -224,6 +224,7 @@ class ToyHost:
     """A host driver whose steps make and remove files below the world's directory, by real shell jobs."""
 
     os = "linux"
+    freezable = frozenset({"ext4", "xfs"})
 
     def __init__(self, world: ToyWorld) -> None:
         self.world = world

@@ -19,7 +19,7 @@ from core.hosts import HostRef
 from core.model import Filesystem, HostFacts, LogicalVolume
 from core.transport import Command, Result, Status
 from hostdrivers import DRIVERS
-from hostdrivers.linux_discovery import MARK
+from hostdrivers.report import MARK
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linux"
 HOST = HostRef("source", "linux", "sudo")
@@ -41,12 +41,16 @@ EMPTY = {
 
 
 def output(sections: dict[str, str], failed: dict[str, tuple[int, str]] | None = None) -> str:
-    """What the script prints; `failed` gives exit status and errors of sections that did not end well."""
-    out = f"{TAG} begin\n"
+    """What the script prints; `failed` gives exit status and errors of sections that did not end well.
+
+    Its errors, which come on a channel of their own, stand behind a NUL.
+    """
+    out, errors = f"{TAG} begin\n", ""
     for name, text in sections.items():
-        status, errors = (failed or {}).get(name, (0, ""))
-        out += f"{TAG} {name}\n{text}\n{TAG} {name}.end {status}\n{errors}\n"
-    return out + f"{TAG} finished\n"
+        status, words = (failed or {}).get(name, (0, ""))
+        out += f"{TAG} {name}\n{text}\n{TAG} {name}.end {status}\n"
+        errors += f"{TAG} {name}\n{words}\n"
+    return f"{out}{TAG} finished\n\0{errors}"
 
 
 def case(name: str) -> dict[str, str]:
@@ -56,7 +60,8 @@ def case(name: str) -> dict[str, str]:
 
 def parsed(text: str, status: Status = Status.OK) -> HostFacts:
     """The facts of an output."""
-    result = Result(Command("source", "discover source", ""), status, 0, text, "", NOW, 1.0, reason="the line went")
+    out, _, errors = text.partition("\0")
+    result = Result(Command("source", "discover source", ""), status, 0, out, errors, NOW, 1.0, reason="the line went")
     return DRIVER.parse_discovery(HOST, result)
 
 
@@ -225,7 +230,7 @@ def test_the_table_of_swap_names_volumes_by_their_own_names(tmp_path: Path) -> N
         "Filename\tType\tSize\n/dev/dm-14   partition 28668 0 -2\n/dev/dm-9 partition 1 0 -3\n/swap file 8 0 -4\n"
     )
     text = DRIVER.discovery(HOST).text.replace("/proc/swaps", f"{tmp_path}/swaps").replace("/sys/block", f"{tmp_path}/block")
-    functions = text[: text.index('echo "$M begin"')]
+    functions = text[text.index("swaps() {") : text.index("sect release")]
     for shell in filter(shutil.which, ("sh", "dash", "mksh", "posh")):
         done = subprocess.run([shell], input=f"{functions}\nswaps\n", text=True, capture_output=True, check=True)
         assert [line.split()[0] for line in done.stdout.splitlines()] == [

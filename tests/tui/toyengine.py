@@ -14,7 +14,9 @@ def toy_engine(root: Path, *, read_only: bool = False) -> tuple[Engine, ToyWorld
     """An engine whose hosts are directories, and the world behind it."""
     (root / "target").mkdir(exist_ok=True)
     world = ToyWorld(root)
-    hosts = {name: HostSettings(name, "linux", "127.0.0.1", work_dir=str(root / "work")) for name in ("source", "target")}
+    hosts = {
+        name: HostSettings(name, "linux", "127.0.0.1", work_dir=str(root / "work")) for name in ("source", "target", "mgmt")
+    }
     settings: Settings = replace(toy_settings(root), hosts=hosts, arrays={"toy": ArraySettings("toy", "toy", "mgmt")})
     tables = DriverTables({"linux": ToyHost(world)}, {"toy": lambda a: ToyArray(world)}, {"toy": lambda b: ToyBackup()})
     return Engine(settings, tables, ToyTransport(world, read_only=read_only)), world

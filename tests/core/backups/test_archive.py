@@ -440,7 +440,7 @@ async def test_a_target_without_gnu_tools_and_a_repository_out_of_reach_are_said
 def test_the_plan_shows_the_tar_of_every_tree(small: Place) -> None:
     texts = [command.text for command in small.driver.commands(small.request)]
     assert [str(point) in text for point, text in zip(small.points, texts, strict=True)] == [True, True]
-    assert "sudo -n tar --create" in small.driver.commands(replace(small.request, become="sudo"))[0].text
+    assert "sudo -n `gnu tar` --create" in small.driver.commands(replace(small.request, become="sudo"))[0].text
 
 
 async def test_archives_beyond_ten_keep_their_order(small: Place) -> None:

@@ -1,0 +1,55 @@
+"""The host driver for AIX with its own logical volume manager."""
+
+from __future__ import annotations
+
+from core.hosts import HostRef, ImportRequest, Mount
+from core.model import HostFacts
+from core.plan import Step
+from core.transport import Command, Result
+from hostdrivers import aix_discovery, aix_steps
+
+
+class AixDriver:
+    """Fits `core.hosts.HostDriver`; all the work is in the modules beside it."""
+
+    @property
+    def os(self) -> str:
+        """The word in the configuration."""
+        return "aix"
+
+    @property
+    def freezable(self) -> frozenset[str]:
+        """JFS2 freezes since AIX 5.2 (chfs -a freeze); JFS never could."""
+        return frozenset({"jfs2"})
+
+    def check(self, host: HostRef) -> Command:
+        """What is missing."""
+        return aix_steps.check(host)
+
+    def discovery(self, host: HostRef) -> Command:
+        """One script for everything."""
+        return aix_discovery.discovery(host)
+
+    def parse_discovery(self, host: HostRef, result: Result) -> HostFacts:
+        """Its output as facts."""
+        return aix_discovery.parse_discovery(host, result)
+
+    def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+        """The held shell."""
+        return aix_steps.freeze(host, mount_points, seconds)
+
+    def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
+        """BCVs visible."""
+        return aix_steps.attach(host, bcvs)
+
+    def import_group(self, host: HostRef, request: ImportRequest) -> Step:
+        """In this host's hands."""
+        return aix_steps.import_group(host, request)
+
+    def activate(self, host: HostRef, request: ImportRequest) -> Step:
+        """Varied on."""
+        return aix_steps.activate(host, request)
+
+    def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
+        """One filesystem checked and mounted."""
+        return aix_steps.mount(host, request, mount)

@@ -1,0 +1,211 @@
+"""The changes that the AIX driver plans: a copy comes up on the target by importvg or recreatevg, and goes again."""
+
+from __future__ import annotations
+
+import shlex
+
+from core.errors import Refused
+from core.hosts import HostRef, ImportRequest, Mount
+from core.plan import Explain, Phase, Step, StepKind
+from core.transport import Command, Effect
+from hostdrivers.aix_scripts import (
+    ACTIVATE,
+    ACTIVATE_UNDO,
+    ATTACH,
+    ATTACH_UNDO,
+    FUNCTIONS,
+    IMPORT,
+    IMPORT_UNDO,
+    MOUNT,
+    MOUNT_UNDO,
+    MOUNTED,
+    PATH,
+)
+from hostdrivers.script import change, facts, prelude
+
+NAME_LENGTH = 15  # characters of a group's or volume's name on AIX
+
+
+def _change(host: HostRef, title: str, text: str) -> Command:
+    return change(host, title, text, prelude(host.become, PATH, FUNCTIONS + MOUNTED))
+
+
+def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
+    """Configure the BCVs; each is proved by its serial and by reading its identity."""
+    head = facts({"serials": " ".join(bcvs)})
+    return Step(
+        "attach",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Make {len(bcvs)} BCVs visible on {host.name}",
+        host.name,
+        Explain(
+            "Runs cfgmgr, finds each BCV by the serial that lscfg reads from it, and reads its identity from the disk.",
+            "Names of disks change with each cfgmgr; the serial does not. The ODM may remember an older identity than the disk has.",
+            "A BCV that does not appear or cannot be read: masking, not ready in the array, or a reservation left by another host.",
+            "cfgmgr; lscfg -vpl hdiskN | grep Serial; lquerypv -h /dev/hdiskN 80 10",
+        ),
+        command=_change(host, "make the BCVs visible", head + ATTACH),
+        fence=bcvs,
+        undo=_change(host, "remove the disks that were not visible before", head + ATTACH_UNDO),
+    )
+
+
+def _facts(request: ImportRequest) -> str:
+    group = request.group
+    return (
+        facts(
+            {
+                "old": group.name,
+                "new": request.new_name,
+                "vgid": group.uuid,
+                "pvids": " ".join(pvid for _, pvid in request.bcvs),
+                "serials": " ".join(serial for serial, _ in request.bcvs),
+                "lvs": " ".join(v.name for v in group.volumes),
+                "prefix": request.prefix,
+            }
+        )
+        + 'keep="$RUN/keep/$old"\n'
+    )
+
+
+def _devices(request: ImportRequest) -> str:
+    """Lines that find each disk now, by serial."""
+    lines = [f"D{n}=`need {shlex.quote(serial)}` || exit 90" for n, (serial, _) in enumerate(request.bcvs)]
+    names = " ".join(f"$D{n}" for n in range(len(request.bcvs)))
+    return "\n".join([*lines, f'ALL="{names}"']) + "\n"
+
+
+def _refuse_unfit(request: ImportRequest) -> None:
+    group = request.group
+    if not group.uuid:
+        raise Refused(f"{group.name} was varied off when it was measured: its layout is not known. Nothing was changed.")
+    if len(request.new_name) > NAME_LENGTH:
+        raise Refused(
+            f"{request.new_name} has {len(request.new_name)} characters, and a group's name on AIX has {NAME_LENGTH} at most; "
+            "set a shorter group_suffix."
+        )
+    if request.new_name == group.name and request.same_host:
+        raise Refused(f"{group.name}: the copy needs another name on the source's own host (group_suffix).")
+
+
+def import_group(host: HostRef, request: ImportRequest) -> Step:
+    """Bring the copy's group into the ODM under a name of its own."""
+    _refuse_unfit(request)
+    body = _facts(request) + _devices(request)
+    group = request.group.name
+    return Step(
+        f"import-{group}",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Import group {group} as {request.new_name}",
+        host.name,
+        Explain(
+            f"Reads from every BCV that it carries the physical volume and the group of the map, then imports it as {request.new_name}: "
+            "by importvg, which keeps its identity; by recreatevg where another disk of this host has the same one.",
+            "Two disks of one identity on one host make AIX pick either; names of volumes must be free before, or they are changed silently.",
+            "A wrong device, a missing disk, a taken name: each is refused before anything is written.",
+            f"lspv; lqueryvg -Atp hdiskN; afterwards lsvg {request.new_name} (varied off)",
+        ),
+        command=_change(host, f"import group {group}", body + IMPORT),
+        fence=tuple(serial for serial, _ in request.bcvs),
+        undo=_change(host, f"export group {request.new_name}", body + IMPORT_UNDO),
+    )
+
+
+def activate(host: HostRef, request: ImportRequest) -> Step:
+    """Vary the imported group on."""
+    body = _facts(request) + _devices(request)
+    name = request.group.name
+    return Step(
+        f"activate-{name}",
+        Phase.IMPORT,
+        StepKind.COMMAND,
+        f"Vary on group {request.new_name}",
+        host.name,
+        Explain(
+            "Varies the group on, and checks that each logical volume lies on BCVs of this set only.",
+            "A volume that reaches another disk would mix the copy with something else.",
+            "No quorum, or a disk that went away; the run then takes everything back.",
+            f"lsvg -l {request.new_name}; lslv -l LV",
+        ),
+        command=_change(host, f"vary on {request.new_name}", body + f"uuid=@{{vg_uuid.{name}}}@\n" + ACTIVATE),
+        fence=tuple(serial for serial, _ in request.bcvs),
+        undo=_change(host, f"vary off {request.new_name}", body + ACTIVATE_UNDO),
+    )
+
+
+def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
+    """Check and mount one filesystem of the imported group."""
+    node = f"/dev/{mount_.volume}"
+    values = {
+        "node": node,
+        "point": mount_.mount_point,
+        "kind": mount_.kind,
+        "options": "ro" if request.read_only else "rw",
+    }
+    body = _facts(request) + _devices(request)
+    return Step(
+        f"mount-{request.group.name}-{mount_.volume}",
+        Phase.MOUNT,
+        StepKind.COMMAND,
+        f"Mount {mount_.source_mount_point} at {mount_.mount_point}",
+        host.name,
+        Explain(
+            f"Runs fsck -y on {node} ({mount_.kind}), which replays its log, then mounts it {values['options']}.",
+            "A copy of a mounted filesystem is as after a power failure: AIX refuses to mount it, or it is guarded, until fsck ran.",
+            "fsck writes to the BCV, never to the standard. A filesystem that fsck cannot repair ends the run.",
+            f"mount | grep {shlex.quote(mount_.mount_point)}",
+        ),
+        command=_change(
+            host, f"mount {mount_.mount_point}", body + f"uuid=@{{vg_uuid.{request.group.name}}}@\n" + facts(values) + MOUNT
+        ),
+        fence=tuple(serial for serial, _ in request.bcvs),
+        undo=_change(host, f"unmount {mount_.mount_point}", facts(values) + MOUNT_UNDO),
+    )
+
+
+def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+    """The held shell: JFS2 freezes itself for so many seconds at most, which is the dead-man's timer."""
+    inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
+    down = "".join(
+        f"$S chfs -a freeze={seconds} {shlex.quote(p)} > /dev/null && n={i} &&\n" for i, p in enumerate(inner_first, 1)
+    )
+    up = "".join(f"  $S chfs -a freeze=off {shlex.quote(p)} > /dev/null 2>&1 || late=yes\n" for p in reversed(inner_first))
+    text = f"""trap '' 1 13
+late=no
+thaw() {{
+{up}  :
+}}
+echo ready
+word=`line`
+[ "$word" = freeze ] || exit 0
+began=`date +%s`
+if {{ {down}true; }}; then echo "frozen $began"; else thaw; echo "failed after ${{n:-0}} of {len(mount_points)} filesystems"; exit 1; fi
+word=`line`
+thaw
+ended=`date +%s`
+if [ $late = no ]; then echo "thawed $began $ended"; else echo "expired $ended"; fi
+"""
+    return Command(
+        host.name,
+        f"freeze {len(mount_points)} filesystems",
+        text,
+        Effect.CHANGE,
+        prelude=prelude(host.become, PATH),
+        timeout=60,
+    )
+
+
+def check(host: HostRef) -> Command:
+    """A read that names what is missing."""
+    tools = (
+        "lspv lsvg lslv getlvcb lqueryvg lquerypv lscfg lsdev bootinfo cfgmgr rmdev importvg recreatevg exportvg varyonvg fsck"
+    )
+    text = f"""for c in {tools}; do type $c > /dev/null 2>&1 || echo "missing: the command $c"; done
+[ "`$S id -u 2>/dev/null`" = 0 ] || echo "missing: the privileges of root (become: sudo, without a password)"
+d={shlex.quote(host.work_dir)}; while [ ! -d "$d" ]; do d=`dirname "$d"`; done
+[ -w "$d" ] || echo "missing: a work directory: $d is not writable"
+oslevel -s
+"""
+    return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))

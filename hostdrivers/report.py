@@ -1,0 +1,76 @@
+"""One discovery script, many sections: how a script prints each command's output, status and errors, and how that is read."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.errors import ParseError
+from core.transport import Result
+
+MARK = "@@splitmount-section"
+
+SECT = r"""
+sect() { # NAME COMMAND...: its output and, on the error channel, its errors; a mark before both, then the exit status
+  name=$1; shift; echo "$M $name"; echo "$M $name" >&2
+  "$@"; rc=$?
+  echo; echo "$M $name.end $rc"
+}
+"""
+
+
+def marked(body: str) -> str:
+    """A script whose sections have a mark that no output can guess; `body` calls `sect`."""
+    return f"M='{MARK}-{secrets.token_hex(4)}'\n{SECT}" + 'echo "$M begin"\n' + body + 'echo "$M finished"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section of the output: its text, its exit status, what it said on its errors."""
+
+    text: str
+    status: int
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The host's name and its sections: what every part of a parser looks at."""
+
+    host: str
+    sections: Mapping[str, Section]
+
+    def text(self, name: str, *, needed: bool = True) -> str:
+        """The text of a section; ParseError when it failed, unless it may be missing on this host."""
+        section = self.sections.get(name)
+        if section is None:
+            raise ParseError(self.host, "discovery", f"section {name} is missing from the output")
+        if section.status != 0 and needed:
+            raise ParseError(self.host, name, f"exit status {section.status}", last(section.errors))
+        return section.text if section.status == 0 else ""
+
+    def below(self, prefix: str) -> Mapping[str, Section]:
+        """The sections `PREFIX.NAME` by NAME, in the order in which they came."""
+        return {name[len(prefix) + 1 :]: s for name, s in self.sections.items() if name.startswith(prefix + ".")}
+
+
+def last(text: str) -> str:
+    """The last line with something in it."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def sections_of(host: str, result: Result) -> Mapping[str, Section]:
+    """Cut output and errors at their marks. ParseError when the output is not whole."""
+    text = result.stdout
+    begin = re.search(rf"^({MARK}-[0-9a-f]+) begin$", text, re.MULTILINE)
+    if begin is None or f"{begin.group(1)} finished" not in text:
+        raise ParseError(host, "discovery", "the output is not whole", last(text) or last(result.stderr))
+    mark, out = begin.group(1), {}
+    errors = dict(part.partition("\n")[::2] for part in result.stderr.split(f"{mark} "))
+    pattern = rf"^{mark} ([^\s]+)\n(.*?)\n?^{mark} \1\.end (\d+)$"
+    for match in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):
+        out[match.group(1)] = Section(match.group(2), int(match.group(3)), errors.get(match.group(1), "").strip())
+    return out

@@ -1,0 +1,48 @@
+"""What the scripts for old systems share: plain words of /bin/sh, with backquotes, that any Bourne shell since 1979 takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from core.hosts import HostRef
+from core.transport import Command, Effect
+
+BECOME = {"": "", "sudo": "sudo -n", "pfexec": "pfexec"}
+
+REFUSE = r"""
+LC_ALL=C; export LC_ALL
+umask 077
+refuse() { echo "refused: $*" >&2; exit 90; }
+fail() { echo "$*" >&2; exit 1; }
+has() { # WORD LIST: whether the word is in the list
+  case " $2 " in *" $1 "*) return 0;; esac; return 1
+}
+make_path() { # DIRECTORY: make what is missing, each noted before it is made
+  [ -d "$1" ] && return 0
+  make_path "`dirname "$1"`" || return 1
+  echo "$1" >> "$RUN/keep/created" && $S mkdir "$1" && $S chmod 755 "$1"
+}
+drop_paths() { # DIRECTORY: remove those of its directories that we made
+  [ -f "$RUN/keep/created" ] || return 0
+  sort -r "$RUN/keep/created" | while read d; do
+    case "$1/" in "$d"/*) $S rmdir "$d" 2>/dev/null;; esac
+  done
+  return 0
+}
+"""
+
+
+def prelude(become: str, path: str, functions: str = "") -> str:
+    """What goes before a script: the way to become privileged as `$S`, the search path, and functions."""
+    return f"S='{BECOME[become]}'\nPATH={path}; export PATH\n{REFUSE}{functions}"
+
+
+def facts(values: Mapping[str, str]) -> str:
+    """Shell variables, each quoted."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def change(host: HostRef, title: str, text: str, before: str, *, limit: float = 300.0) -> Command:
+    """A change on a host."""
+    return Command(host.name, title, text, Effect.CHANGE, prelude=before, timeout=limit)
