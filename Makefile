@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 K ?=
 
-.PHONY: demo test lint lab lab-test bench screenshots wheel-test clean
+.PHONY: fault-table demo test lint lab lab-test bench screenshots wheel-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,6 +39,9 @@ bench: $(VENV)/dev
 
 screenshots: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m tests.lab.screenshots screenshots
+
+fault-table: $(VENV)/dev
+	$(BIN)/python -m tests.emulated.faults > docs/faults.md
 
 wheel-test: $(VENV)/dev
 	sh tests/wheel.sh $(abspath $(BIN)/python)

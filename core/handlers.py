@@ -306,7 +306,9 @@ def _one_instant(state: RunState, statuses: tuple[PairStatus, ...]) -> None:
     if len(ids) != 1 or "" in ids:
         raise NeedsAttention(f"the pairs were not split at one instant, nothing is imported: {describe(statuses)}")
     ours = state.values.get("split_id")
-    if ours is not None and ids != {ours}:
+    if ours is None:  # an array that names its splits by itself: from here on it is this one
+        state.bind("split_id", *ids)
+    elif ids != {ours}:
         raise NeedsAttention(f"another split than ours ({ours}) is on the mirrors: {describe(statuses)}")
 
 

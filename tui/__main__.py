@@ -62,8 +62,12 @@ def parser() -> argparse.ArgumentParser:
     trust = add("trust", "show a host's key, and store it in our known_hosts")
     trust.add_argument("host", metavar="HOST")
     trust.add_argument("--yes", action="store_true", help="store it without asking: you have compared the fingerprint already")
-    demo = commands.add_parser("demo", help="open the console on recorded transcripts of a lab; read-only, nothing is live")
+    demo = commands.add_parser("demo", help="open the console on an estate of emulated hosts; nothing in it is real")
     demo.add_argument("--plain", action="store_true", help="print what the console would show first, and end")
+    demo.add_argument(
+        "--serve", action="store_true", help="no console: keep the estate up, and print where its configuration is"
+    )
+    demo.add_argument("--fault", action="append", metavar="NAME@HOST", help="switch an accident on; `--fault list` names them")
     return top
 
 
@@ -83,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "demo":
             from tui.demo import run_demo
 
-            return run_demo(plain=options.plain)
+            return run_demo(options)
         if options.command is None:
             return _console(options)
         from tui import cli

@@ -18,6 +18,7 @@ from tui.screens.ask import Ask
 from tui.screens.base import Page
 from tui.screens.plan import PlanPage
 from tui.screens.run import RunPage
+from tui.screens.school import School, SchoolPage
 from tui.screens.start import StartPage
 from tui.screens.text import TextPage
 from tui.view import ViewState, fold
@@ -32,11 +33,12 @@ class Console(App[int]):
     TITLE = "splitmount"
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = True
 
-    def __init__(self, engine: Facade, *, banner: str = "") -> None:
-        """`banner` is shown on every page: what is not live must say so."""
+    def __init__(self, engine: Facade, *, banner: str = "", school: School | None = None) -> None:
+        """`banner` is shown on every page: what is not live must say so. `school` is what the demonstration offers."""
         super().__init__()
         self.engine = engine
         self.banner = banner
+        self.school = school
         self.state = ViewState()
         self.animation_level = "none"
         self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
@@ -44,6 +46,8 @@ class Console(App[int]):
     def on_mount(self) -> None:
         """Show the start page, begin to listen, and measure."""
         self.push_screen(StartPage())
+        if self.school is not None:
+            self.push_screen(SchoolPage(self.school))
         self.set_interval(BEAT, self.beat)
         self.call_later(self.measure_all)
 
@@ -68,7 +72,8 @@ class Console(App[int]):
         settings = self.engine.settings
         served = {host for one in settings.sets.values() for host in (one.source, one.target)}
         arrays = {array.host for array in settings.arrays.values()}
-        alone = [host for host in settings.hosts if host not in served | arrays]
+        vaults = {one.backup.host for one in settings.sets.values() if one.backup}
+        alone = [host for host in settings.hosts if host not in served | arrays | vaults]
         self.state = ViewState(
             self.state.hosts, self.state.sets, frozenset((*settings.sets, *alone)), self.state.log, self.state.run
         )
@@ -140,9 +145,9 @@ class Console(App[int]):
         await self.run_action(action, screen if hasattr(screen, f"action_{action.split('(')[0]}") else self)
 
 
-def run_console(engine: Facade, *, banner: str = "") -> int:
+def run_console(engine: Facade, *, banner: str = "", school: School | None = None) -> int:
     """Open the console and stay until it is left; a run that is under way reaches a safe end before this returns."""
-    code = Console(engine, banner=banner).run() or 0
+    code = Console(engine, banner=banner, school=school).run() or 0
     if engine.running():
         sys.stderr.write("finishing the current step, then taking back what was done on the target ...\n")
     engine.close()

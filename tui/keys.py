@@ -54,6 +54,9 @@ KEYS: tuple[Key, ...] = (
     Key("list", "left,h", "fold_up", "Close", "close it, or go to what it belongs to", shown=False),
     Key("list", "right", "unfold", "Open", "open it", shown=False),
     Key("text", "escape,q", "back", "Back", "close this page"),
+    Key("school", "escape", "back", "Look around", "close the offer"),
+    Key("school", "up,k", "move(-1)", "Up", "one line up", shown=False),
+    Key("school", "down,j", "move(1)", "Down", "one line down", shown=False),
 )
 
 

@@ -44,7 +44,9 @@ BACKUPS: Mapping[str, Callable[[BackupSettings], BackupDriver]] = {"archive": _a
 TABLES = DriverTables(DRIVERS, ARRAYS, BACKUPS)
 
 
-def build_engine(settings: Settings, read_only: bool, transport: Transport | None = None) -> Engine:
+def build_engine(
+    settings: Settings, read_only: bool, transport: Transport | None = None, tables: DriverTables = TABLES
+) -> Engine:
     """An engine over SSH, or over the transport that is given (recorded transcripts, a test's own)."""
     carrier = transport or SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
-    return Engine(settings, TABLES, carrier)
+    return Engine(settings, tables, carrier)

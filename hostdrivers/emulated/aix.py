@@ -161,6 +161,29 @@ class Aix(AixFiles):
         self.groups[name] = Known(name, group.id, list(hdisks), active=True)
         self.write_group(group)
 
+    def scan(self) -> None:
+        """cfgmgr."""
+        self._cfgmgr(Call("cfgmgr", ()))
+
+    def _named(self, disk: Disk) -> Hdisk:
+        return next(d for d in self.hdisks.values() if d.slot.disk is disk)
+
+    def extend_group(self, group: str, disk: Disk) -> None:
+        """extendvg, and a volume on the new disk."""
+        known, found = self.active("extendvg", group)
+        added = self._named(disk)
+        added.pvid = new_pvid()
+        put_pvid(disk, added.pvid)
+        known.disks.append(added.name)
+        found.disks.append(added.pvid)
+        found.stamp += 1
+        self.write_group(found)
+        self.create_volume(group, "addedlv", "jfs2", 1, on=[len(found.disks) - 1])
+
+    def take_name(self, group: str, disk: Disk) -> None:
+        """mkvg."""
+        self.create_group(group, [self._named(disk).name], 1 << 20)
+
     def write_group(self, group: Group) -> None:
         """The descriptor area, on every disk of the group."""
         for disk, pvid in zip(self._members(group), group.disks, strict=True):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncssh
 import yaml
 
+from core.errors import ConfigError
 from hostdrivers.emulated.array import TRACK, TRACKS_PER_CYLINDER, Array, Disk
+from hostdrivers.emulated.faults import FAULTS, Scene
 from hostdrivers.emulated.machine import Machine, Slot
 from hostdrivers.emulated.management import Management, Plain
 from hostdrivers.emulated.server import Front
@@ -24,6 +27,8 @@ from hostdrivers.emulated.server import Front
 SYMID = "000184600079"
 MANAGEMENT, VAULT = "symadm", "vault"
 MB = 1 << 20
+RATE = 20_000.0  # tracks a second that the array copies: slow enough to be seen
+T = TypeVar("T")
 _CYLINDER = TRACK * TRACKS_PER_CYLINDER
 
 
@@ -73,11 +78,15 @@ class Estate:
         """`directory` is made if it is missing; it must be empty, and is ours."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory = directory
-        self.array = Array(directory / "devices", SYMID)
+        self.array = Array(directory / "devices", SYMID, rate=1e12)  # the first copies were made long ago
         self.families = tuple(build(self.array) for build in builders)
+        self.array.settle()
+        self.array.rate = RATE
         self.management = Management(MANAGEMENT, self.array)
         self.vault = Plain(VAULT)
         self.vault.root.mkdir("/backup", True)
+        self.suffix = "_b"
+        self._on: set[str] = set()
         hosts = [m for f in self.families for m in (f.source, f.target)]
         self.machines: Mapping[str, Machine] = {m.name: m for m in (*hosts, self.management, self.vault)}
         self.fronts = {name: Front(m, asyncssh.generate_private_key("ssh-ed25519")) for name, m in self.machines.items()}
@@ -113,7 +122,7 @@ class Estate:
                 "pairs": f"{f.set_name}.pairs",
                 "volume_groups": list(f.groups),
                 "mount": {"prefix": f.prefix},
-                "group_suffix": "_b",
+                "group_suffix": self.suffix,
                 "backup": {"driver": "archive", "repository": "/backup", "host": VAULT},
             }
             for f in self.families
@@ -125,6 +134,37 @@ class Estate:
             "arrays": {"symmetrix": {"driver": "symmetrix", "host": MANAGEMENT, "sid": SYMID}},
             "sets": sets,
         }
+
+    def spare(self, megabytes: int) -> Disk:
+        """A device of the array that is in no set."""
+        number = next(n for n in range(0x300, 0x400) if f"{n:03X}" not in self.array.devices)
+        return self.array.add_device(f"{number:03X}", -(-megabytes * MB // _CYLINDER))
+
+    def accidents(self) -> Mapping[str, tuple[bool, str]]:
+        """Each accident as NAME@HOST: whether it is on, and what it is."""
+        return {
+            f"{name}@{machine.name}": (f"{name}@{machine.name}" in self._on, fault.sentence)
+            for name, fault in FAULTS.items()
+            for role, family, machine in self._roles()
+            if role in fault.at and (not fault.families or family.source.os in fault.families)
+        }
+
+    def _roles(self) -> Iterator[tuple[str, Family, Machine]]:
+        for family in self.families:
+            yield "source", family, family.source
+            yield "target", family, family.target
+        yield "vault", self.families[0], self.vault
+
+    def switch(self, name: str) -> None:
+        """Switch an accident on, or off. ConfigError names those that there are."""
+        fault, at, host = name.partition("@")
+        if name not in self.accidents():
+            close = [n for n in self.accidents() if n.startswith(fault + "@")] if at and fault in FAULTS else sorted(FAULTS)
+            raise ConfigError(f"there is no accident {name!r}; there are: {', '.join(close)}")
+        family, machine = next((f, m) for _, f, m in self._roles() if m.name == host)
+        on = name not in self._on
+        FAULTS[fault].act(Scene(self, family, machine), on)
+        (self._on.add if on else self._on.discard)(name)
 
     async def close(self) -> None:
         """Stop listening, and let the devices go."""
@@ -142,12 +182,20 @@ class RunningEstate:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="estate", daemon=True)
         self._thread.start()
-        self.estate = Estate(directory, builders)
+        self.estate = self.do(lambda: Estate(directory, builders))
         self.call(self.estate.start())
 
-    def call(self, work: asyncio.Future[None] | object) -> None:
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the estate's loop, and wait for it."""
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()  # type: ignore[arg-type]
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def do(self, act: Callable[[], T]) -> T:
+        """The same for a plain function: everything in the estate happens in one thread."""
+
+        async def work() -> T:
+            return act()
+
+        return self.call(work())
 
     def close(self) -> None:
         """End it."""
@@ -155,9 +203,6 @@ class RunningEstate:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-# --- the families -----------------------------------------------------------------------------------------------------
 
 
 def hidden(*disks: Disk) -> list[Slot]:

@@ -110,6 +110,22 @@ class Machine:
         """The device behind a name in /dev; None when that is no device. OSError when it is gone."""
         return None
 
+    def special(self, path: str) -> tuple[str, str] | None:
+        """How `ls -l` shows a device file: the letter of its kind, and what stands where files have their size."""
+        return ("b", "17,  0") if self.device(path) is not None else None
+
+    def scan(self) -> None:
+        """Look for new devices, as an administrator would make the host do."""
+        raise NotImplementedError
+
+    def extend_group(self, group: str, disk: Disk) -> None:
+        """Add a device that was scanned to a group."""
+        raise NotImplementedError
+
+    def take_name(self, group: str, disk: Disk) -> None:
+        """Make a group of that name on a device that was scanned."""
+        raise NotImplementedError
+
     def greeting(self) -> str:
         """What a person reads who logs in."""
         return f"{self.name}: an emulated {self.os} host; nothing here is real. Type exit to leave.\r\n"
@@ -188,7 +204,10 @@ class Machine:
 
     def shell(self, lines: asyncio.StreamReader | None = None) -> bashkit.Bash:
         """A shell on this host's files, mounts and commands."""
-        shell = bashkit.Bash(username="root", hostname=self.name, max_commands=1_000_000, max_loop_iterations=1_000_000)
+        many = 1_000_000  # commands and rounds: a script ends by itself, or by whoever sent it
+        shell = bashkit.Bash(
+            username="root", hostname=self.name, timeout_seconds=86_400.0, max_commands=many, max_loop_iterations=many
+        )
         shell.mount("/", self.root)
         table: dict[str, Program] = dict.fromkeys(_MODERN - self.modern, _missing)
         table |= common_programs(self, lines)
@@ -232,7 +251,8 @@ def _adapted(machine: Machine, program: Program) -> Callable[[bashkit.CommandCon
             answer = Answer("", wrong.text.rstrip("\n") + "\n", wrong.code)
         except OSError as error:
             answer = Answer("", f"{call.name}: {error.strerror or error}\n", 5)
-        data = answer.out if isinstance(answer.out, bytes) else answer.out.encode("utf-8", "surrogateescape")
+        text = answer.out if isinstance(answer.out, bytes) else answer.out.encode("utf-8", "surrogateescape")
+        data = _translated(text) if "locale" in machine.faults else text
         if data:
             await context.stdout.write(data)
         if answer.err:
@@ -240,6 +260,16 @@ def _adapted(machine: Machine, program: Program) -> Callable[[bashkit.CommandCon
         return answer.code
 
     return command
+
+
+# What a host in a German locale would print for a few words that parsers look for.
+_WORDS = {b"active": b"aktiv", b"available": b"verf\xc3\xbcgbar", b"online": b"bereit", b"mounted": b"eingeh\xc3\xa4ngt", b"VOLUME GROUP": b"DATENTR\xc3\x84GERGRUPPE"}  # fmt: skip
+
+
+def _translated(data: bytes) -> bytes:
+    for word, other in _WORDS.items():
+        data = data.replace(word, other)
+    return data
 
 
 def _reads(program: Program) -> bool:

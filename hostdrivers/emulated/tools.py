@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import posixpath
 import re
+import stat
 import tarfile
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
@@ -41,11 +43,15 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
     async def cat(call: Call) -> Answer:
         if call.argv:
             return _cat(machine, call)
-        return Answer(call.stdin or (await lines.read() if lines is not None else b""))
+        data = call.stdin or (await lines.read() if lines is not None else b"")
+        if "full" in machine.faults and lines is not None:
+            raise Failed("cat: write error: No space left on device")
+        return Answer(data)
 
     table: dict[str, Program] = {
         "line": line,
         "cat": reads_input(cat),
+        "ls": lambda call: _ls(machine, call),
         "id": lambda call: _id(call),
         "dd": reads_input(lambda call: _dd(machine, call)),
         "find": lambda call: _find(machine, call),
@@ -85,6 +91,55 @@ def _sync(machine: Machine, call: Call) -> Answer:
         raise Usage("usage: sync")
     machine.sync()
     return Answer()
+
+
+# --- ls ---------------------------------------------------------------------------------------------------------------
+
+_LS = "aAlqd1RtrCFin"
+
+
+def _ls(machine: Machine, call: Call) -> Answer:
+    flags, paths = set[str](), []
+    for word in call.argv:
+        if word.startswith("-") and len(word) > 1:
+            flags |= set(word[1:])
+        else:
+            paths.append(word)
+    if odd := flags - set(_LS):
+        raise Usage(f"ls: illegal option -- {min(odd)}\nusage: ls [-{_LS}] [File...]", 2)
+    out, errors = [], ""
+    for path in paths or ["."]:
+        whole = posixpath.normpath(posixpath.join(call.cwd, path))
+        if not machine.visible(whole):
+            errors += f"ls: 0653-341 The file {path} does not exist.\n"
+            continue
+        directory = whole == "/" or machine.root.stat(whole)["file_type"] == "directory"
+        if directory and "d" not in flags:
+            out += _listed(machine, whole, flags, path if len(paths) > 1 or "R" in flags else "")
+        else:
+            out.append(_entry(machine, whole, path, flags))
+    return Answer("".join(out), errors, 2 if errors else 0)
+
+
+def _listed(machine: Machine, top: str, flags: set[str], title: str) -> list[str]:
+    names = [n for n in list_directory(machine.root, top) if flags & {"a", "A"} or not n.startswith(".")]
+    lines = [f"\n{title}:\n"] if title else []
+    lines += [_entry(machine, posixpath.join(top, n), n, flags) for n in names]
+    below = [posixpath.join(top, n) for n in names if "R" in flags]
+    for path in (p for p in below if machine.root.stat(p)["file_type"] == "directory"):
+        lines += _listed(machine, path, flags, path)
+    return lines
+
+
+def _entry(machine: Machine, path: str, name: str, flags: set[str]) -> str:
+    if "l" not in flags:
+        return f"{name}\n"
+    special = machine.special(path)
+    facts = {"file_type": "directory", "mode": 0o755, "size": 0} if path == "/" else machine.root.stat(path)
+    kind = special[0] if special else {"file": "-", "directory": "d", "symlink": "l"}[str(facts["file_type"])]
+    mode = stat.filemode(int(str(facts["mode"])) & 0o777)[1:]
+    size = special[1] if special else str(facts["size"])
+    return f"{kind}{mode}   1 root     system   {size:>12} Nov 23 08:00 {name}\n"
 
 
 # --- dd: files, and devices by their names ----------------------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""The product on the embedded estate, without a screen: an engine over real SSH, and what a test asks of both."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from core.arrays.symmetrix import SymmetrixArray
+from core.config import load
+from core.engine import Engine
+from core.events import Event, RunEnded, StepEnded
+from core.facade import PlanRequest
+from core.plan import Plan
+from hostdrivers.emulated import filesystem
+from hostdrivers.emulated.estate import Estate, Family, RunningEstate
+from hostdrivers.emulated.families import FAMILIES
+from hostdrivers.emulated.machine import Machine
+from tui.wiring import TABLES, build_engine
+
+NAMES = tuple(build.__name__.replace("_", "-") for build in FAMILIES)
+
+
+class Bench:
+    """A running estate and an engine on it."""
+
+    def __init__(self, running: RunningEstate) -> None:
+        """The configuration is the one that the estate wrote; waits are shorter than a person's."""
+        self.running, self.estate = running, running.estate
+        settings = load(self.estate.config)
+        sets = {name: replace(one, wait_limit=2) for name, one in settings.sets.items()}
+        arrays = {"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)}
+        tables = replace(TABLES, arrays=arrays)
+        self.engine: Engine = build_engine(replace(settings, sets=sets), read_only=False, tables=tables)
+        self.events: list[Event] = []
+
+    def family(self, name: str) -> Family:
+        """The set of that name."""
+        return next(f for f in self.estate.families if f.set_name == name)
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Plan it."""
+        return self.engine.plan(request).result()
+
+    def run(self, request: PlanRequest) -> RunEnded:
+        """Plan it, run it, and wait for its end."""
+        number = self.engine.start(self.plan(request), stepwise=False).result()
+        limit = time.monotonic() + 100
+        while time.monotonic() < limit:
+            self.events += self.engine.drain()
+            ends = [e for e in self.events if isinstance(e, RunEnded) and e.run == number]
+            if ends:
+                return ends[0]
+            time.sleep(0.02)
+        raise AssertionError(f"run {number} did not end")
+
+    def steps(self, run: int) -> dict[str, StepEnded]:
+        """How the steps of a run ended, by their ids."""
+        return {e.step: e for e in self.events if isinstance(e, StepEnded) and e.run == run}
+
+    def files(self, machine: Machine, top: str) -> dict[str, str]:
+        """SHA-256 of every file below a directory of a host, by path below it."""
+        return self.running.do(lambda: digests(machine, top))
+
+    def switch(self, name: str) -> None:
+        """Switch an accident on or off."""
+        self.running.do(lambda: self.estate.switch(name))
+
+
+def digests(machine: Machine, top: str) -> dict[str, str]:
+    """As `Bench.files`, in the estate's own thread."""
+    rows = filesystem.walk(machine.root, top) if machine.root.exists(top) else ()
+    return {
+        path[len(top) :]: hashlib.sha256(machine.root.read_file(path)).hexdigest()
+        for path, known in rows
+        if known["file_type"] == "file"
+    }
+
+
+@contextmanager
+def bench(directory: Path, names: tuple[str, ...] = NAMES) -> Iterator[Bench]:
+    """An estate with these sets, and an engine on it."""
+    builders = tuple(b for b in FAMILIES if b.__name__.replace("_", "-") in names)
+    running = RunningEstate(directory / "estate", builders)
+    try:
+        made = Bench(running)
+        try:
+            yield made
+        finally:
+            made.engine.close()
+    finally:
+        running.close()
+
+
+def estate_of(directory: Path) -> Estate:
+    """An estate that is not started; for looking at what it writes."""
+    return Estate(directory, FAMILIES)

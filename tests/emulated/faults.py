@@ -1,0 +1,74 @@
+"""Every accident of the embedded estate against a backup: how each ends. `python -m tests.emulated.faults` prints the table."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import SplitmountError
+from core.facade import PlanRequest
+from tests.emulated.bench import NAMES, Bench, bench
+
+HEAD = """# Accidents, and how a backup ends under each
+
+Written by the tests (`make fault-table`): every accident that the embedded estate knows, switched on by name on every family
+where it makes sense, and a backup of that set with the default policies. Exit codes: 0 done, 3 refused and nothing changed,
+4 failed and taken back, 5 needs attention, 6 outcome unknown. "Left" is what is in use on the target afterwards.
+
+| accident | exit | left | what the operator is told |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a backup ended under an accident; `left` are mounts and groups that the target still has of it."""
+
+    accident: str
+    exit_code: int
+    sentence: str
+    left: tuple[str, ...]
+
+
+def suffer(made: Bench, set_name: str, accident: str) -> Outcome:
+    """Switch it on, run a backup, and look what is left."""
+    made.switch(accident)
+    try:
+        end = made.run(PlanRequest("backup", set_name))
+        code, sentence = end.exit_code, end.message
+    except SplitmountError as refusal:
+        code, sentence = refusal.exit_code, str(refusal)
+    target = made.family(set_name).target
+    left = [f"{m.device} at {p}" for p, m in target.mounts.items() if p.startswith(made.family(set_name).prefix)]
+    return Outcome(accident, code, sentence, tuple(left))
+
+
+def accidents_of(directory: Path, set_name: str) -> tuple[str, ...]:
+    """The names that can be switched on for a set."""
+    with bench(directory, (set_name,)) as made:
+        return tuple(made.estate.accidents())
+
+
+def row(outcome: Outcome) -> str:
+    """One line of the table."""
+    lines = [line.strip() for line in outcome.sentence.splitlines() if line.strip()]
+    told = " ".join(lines)[:400].replace("|", "\\|").replace("<", "&lt;")
+    return f"| {outcome.accident} | {outcome.exit_code} | {', '.join(outcome.left) or 'nothing'} | {told} |\n"
+
+
+def main() -> int:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        sys.stdout.write(HEAD)
+        for name in NAMES:
+            for number, accident in enumerate(accidents_of(Path(scratch) / name / "list", name)):
+                with bench(Path(scratch) / name / str(number), (name,)) as made:
+                    sys.stdout.write(row(suffer(made, name, accident)))
+                    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

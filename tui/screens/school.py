@@ -1,0 +1,95 @@
+"""What the demonstration offers when it opens: a few lessons, each the real guided run on the emulated estate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.widgets import Footer, OptionList, Static
+
+from core.facade import PlanRequest
+from tui.keys import bindings
+from tui.plain import printable
+from tui.screens.base import Page, put
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One offer: its title, a line on what to try, and what opens when it is chosen (nothing for looking around)."""
+
+    title: str
+    hint: str
+    request: PlanRequest | None = None
+    accident: str = ""
+
+
+class School(Protocol):
+    """What the demonstration brings: lessons, and accidents that can be switched on and off by name."""
+
+    @property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """In the order of the page."""
+
+    def accidents(self) -> Mapping[str, tuple[bool, str]]:
+        """Each accident as NAME@HOST: whether it is on, and what it is."""
+
+    def switch(self, name: str) -> None:
+        """Switch one on, or off."""
+
+
+class SchoolPage(Page):
+    """The offer."""
+
+    BINDINGS = bindings("school")
+
+    def __init__(self, school: School) -> None:
+        """Its lessons are fixed."""
+        super().__init__()
+        self._school = school
+
+    def compose(self) -> ComposeResult:
+        """A title, the lessons, the line about the one under the cursor."""
+        yield Static(id="title")
+        yield Static(
+            "An estate of emulated hosts and one array, in this process, behind real SSH on loopback.\n"
+            "Everything below is the real product at work on it; nothing outside of it can be touched.\n",
+            id="about",
+        )
+        yield OptionList(*(Text(lesson.title) for lesson in self._school.lessons), id="lessons")
+        yield Static(id="said")
+        yield self.too_small()
+        yield Footer()
+
+    def heading(self) -> str:
+        """What this is."""
+        return "demonstration"
+
+    def on_mount(self) -> None:
+        """The list has the keys."""
+        put(self.query_one("#title", Static), self.title_line())
+        self.query_one(OptionList).focus()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Say what there is to try."""
+        put(self.query_one("#said", Static), printable(self._school.lessons[event.option_index].hint))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open it."""
+        lesson, app = self._school.lessons[event.option_index], self.console_app
+        if lesson.accident:
+            self._school.switch(lesson.accident)
+        self.dismiss(None)
+        if lesson.request is not None:
+            app.plan(lesson.request)
+
+    def action_move(self, step: int) -> None:
+        """Up and down."""
+        listed = self.query_one(OptionList)
+        listed.action_cursor_down() if step > 0 else listed.action_cursor_up()
+
+    def action_back(self) -> None:
+        """Look around."""
+        self.dismiss(None)
