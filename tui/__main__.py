@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--serve", action="store_true", help="no console: keep the estate up, and print where its configuration is"
     )
+    demo.add_argument("--size", type=int, metavar="N", help="another estate: N sources of 64 devices each")
     demo.add_argument("--fault", action="append", metavar="NAME@HOST", help="switch an accident on; `--fault list` names them")
     return top
 

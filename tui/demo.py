@@ -64,12 +64,13 @@ def _estate(options: Namespace) -> Iterator[RunningEstate]:
     """The estate in a directory of its own, which goes with it."""
     try:
         from hostdrivers.emulated.estate import RunningEstate
-        from hostdrivers.emulated.families import FAMILIES
+        from hostdrivers.emulated.families import FAMILIES, sized
     except ModuleNotFoundError as missing:
         raise ConfigError(f"the demonstration needs the extra `demo` (pip install 'splitmount[demo]'): {missing}") from missing
     scratch = Path(tempfile.mkdtemp(prefix="splitmount-demo-"))
     try:
-        running = RunningEstate(scratch / "estate", FAMILIES)
+        builders = tuple(sized(number) for number in range(options.size)) if options.size else FAMILIES
+        running = RunningEstate(scratch / "estate", builders)
         try:
             for name in options.fault or ():
                 running.do(lambda name=name: running.estate.switch(name))  # type: ignore[misc]

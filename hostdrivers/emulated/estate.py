@@ -24,9 +24,9 @@ from hostdrivers.emulated.machine import Machine, Slot
 from hostdrivers.emulated.management import Management, Plain
 from hostdrivers.emulated.server import Front
 
-SYMID = "000184600079"
 MANAGEMENT, VAULT = "symadm", "vault"
 MB = 1 << 20
+SETS_PER_ARRAY = 16
 RATE = 20_000.0  # tracks a second that the array copies: slow enough to be seen
 T = TypeVar("T")
 _CYLINDER = TRACK * TRACKS_PER_CYLINDER
@@ -42,6 +42,7 @@ class Family:
     groups: tuple[str, ...]
     pairs: tuple[tuple[Disk, Disk], ...]
     prefix: str
+    array: Array
 
 
 Builder = Callable[[Array], Family]
@@ -75,21 +76,39 @@ class Estate:
     """All of it. Make it, `await start()`, use the configuration that it wrote, `await close()`."""
 
     def __init__(self, directory: Path, builders: tuple[Builder, ...]) -> None:
-        """`directory` is made if it is missing; it must be empty, and is ours."""
+        """`directory` is made if it is missing; it must be empty, and is ours. Every 16 sets have an array of their own."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory = directory
-        self.array = Array(directory / "devices", SYMID, rate=1e12)  # the first copies were made long ago
-        self.families = tuple(build(self.array) for build in builders)
-        self.array.settle()
-        self.array.rate = RATE
-        self.management = Management(MANAGEMENT, self.array)
+        self.arrays: dict[str, Array] = {}
+        self.families = tuple(build(self._array_of(number)) for number, build in enumerate(builders))
+        for array in self.arrays.values():
+            array.settle()
+            array.rate = RATE
+        management = [Management(self._managed(name), array) for name, array in self.arrays.items()]
         self.vault = Plain(VAULT)
         self.vault.root.mkdir("/backup", True)
         self.suffix = "_b"
         self._on: set[str] = set()
         hosts = [m for f in self.families for m in (f.source, f.target)]
-        self.machines: Mapping[str, Machine] = {m.name: m for m in (*hosts, self.management, self.vault)}
+        self.machines: Mapping[str, Machine] = {m.name: m for m in (*hosts, *management, self.vault)}
         self.fronts = {name: Front(m, asyncssh.generate_private_key("ssh-ed25519")) for name, m in self.machines.items()}
+
+    def _array_of(self, number: int) -> Array:
+        """The array of a set; its first copies were made long ago."""
+        which = number // SETS_PER_ARRAY
+        name = "symmetrix" if not which else f"symmetrix{which + 1}"
+        if name not in self.arrays:
+            self.arrays[name] = Array(self.directory / "devices", f"0001846000{(79 + which) % 100:02d}", rate=1e12)
+        return self.arrays[name]
+
+    @staticmethod
+    def _managed(array: str) -> str:
+        return array.replace("symmetrix", MANAGEMENT)
+
+    @property
+    def array(self) -> Array:
+        """The first array."""
+        return self.arrays["symmetrix"]
 
     @property
     def config(self) -> Path:
@@ -118,7 +137,7 @@ class Estate:
             f.set_name: {
                 "source": f.source.name,
                 "target": f.target.name,
-                "array": "symmetrix",
+                "array": next(name for name, array in self.arrays.items() if array is f.array),
                 "pairs": f"{f.set_name}.pairs",
                 "volume_groups": list(f.groups),
                 "mount": {"prefix": f.prefix},
@@ -131,14 +150,17 @@ class Estate:
             "known_hosts": "known_hosts",
             "state_dir": "state",
             "hosts": hosts,
-            "arrays": {"symmetrix": {"driver": "symmetrix", "host": MANAGEMENT, "sid": SYMID}},
+            "arrays": {
+                name: {"driver": "symmetrix", "host": self._managed(name), "sid": array.symid}
+                for name, array in self.arrays.items()
+            },
             "sets": sets,
         }
 
-    def spare(self, megabytes: int) -> Disk:
-        """A device of the array that is in no set."""
-        number = next(n for n in range(0x300, 0x400) if f"{n:03X}" not in self.array.devices)
-        return self.array.add_device(f"{number:03X}", -(-megabytes * MB // _CYLINDER))
+    def spare(self, array: Array, megabytes: int) -> Disk:
+        """A device of an array that is in no set."""
+        number = next(n for n in range(0xF00, 0x1000) if f"{n:03X}" not in array.devices)
+        return array.add_device(f"{number:03X}", -(-megabytes * MB // _CYLINDER))
 
     def accidents(self) -> Mapping[str, tuple[bool, str]]:
         """Each accident as NAME@HOST: whether it is on, and what it is."""
@@ -170,8 +192,8 @@ class Estate:
         """Stop listening, and let the devices go."""
         for front in self.fronts.values():
             await front.close()
-        for disk in self.array.devices.values():
-            disk.close()
+        for array in self.arrays.values():
+            array.close()
 
 
 class RunningEstate:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hostdrivers.emulated.aix import Aix
 from hostdrivers.emulated.array import Array
-from hostdrivers.emulated.estate import MB, Builder, Family, fill, hidden, pair_of
+from hostdrivers.emulated.estate import MB, SETS_PER_ARRAY, Builder, Family, fill, hidden, pair_of
 from hostdrivers.emulated.machine import Slot
+
+DEVICES = 64  # of each source of a large estate
 
 
 def aix_ledger(array: Array) -> Family:
@@ -28,7 +30,30 @@ def aix_ledger(array: Array) -> Family:
     source.mount_checked("/dev/ledgerlv", "/ledger", "jfs2", {"rw": ""})
     fill(source, "/ledger", "ledger", 12, 40_000)
     target = Aix("aixdr", hidden(*bcvs))
-    return Family("aix-ledger", source, target, ("testvg2-2", "ledgervg"), pairs, "/copy")
+    return Family("aix-ledger", source, target, ("testvg2-2", "ledgervg"), pairs, "/copy", array)
 
 
 FAMILIES: tuple[Builder, ...] = (aix_ledger,)
+
+
+def sized(number: int) -> Builder:
+    """One of many like sources: 64 small devices in one group, each with a mirror; for what a large estate costs."""
+
+    def build(array: Array) -> Family:
+        first = (number % SETS_PER_ARRAY) * 2 * DEVICES
+        pairs = tuple(pair_of(array, f"{first + n:03X}", f"{first + DEVICES + n:03X}", 8) for n in range(DEVICES))
+        source = Aix(f"src{number:03d}", [Slot(std) for std, _ in pairs])
+        source.create_group("bigvg", list(source.hdisks), MB)
+        source.create_volume("bigvg", "biglog", "jfs2log", 1)
+        for volume in range(4):
+            point, name = f"/big{volume}", f"biglv{volume}"
+            source.create_volume(
+                "bigvg", name, "jfs2", 16, mount=point, log="biglog", on=list(range(volume * 16, volume * 16 + 16))
+            )
+            source.root.mkdir(point, True)
+            source.mount_checked(f"/dev/{name}", point, "jfs2", {"rw": ""})
+            fill(source, point, name, 3)
+        target = Aix(f"dst{number:03d}", hidden(*(bcv for _, bcv in pairs)))
+        return Family(f"big-{number:03d}", source, target, ("bigvg",), pairs, "/copy", array)
+
+    return build

@@ -51,11 +51,11 @@ def _flag(name: str) -> Callable[[Scene, bool], None]:
 
 def _mixed(scene: Scene, on: bool) -> None:
     if on:
-        scene.estate.array.split([scene.family.pairs[0]])
+        scene.family.array.split([scene.family.pairs[0]])
 
 
 def _never(scene: Scene, on: bool) -> None:
-    array, (std, bcv) = scene.estate.array, scene.family.pairs[-1]
+    array, (std, bcv) = scene.family.array, scene.family.pairs[-1]
     (array.never_synchronised.add if on else array.never_synchronised.discard)(bcv.number)
     if on:
         array.split([(std, bcv)])
@@ -63,21 +63,21 @@ def _never(scene: Scene, on: bool) -> None:
 
 
 def _busy(scene: Scene, on: bool) -> None:
-    scene.estate.array.locked = 1_000_000 if on else 0
+    scene.family.array.locked = 1_000_000 if on else 0
 
 
 def _not_ready(scene: Scene, on: bool) -> None:
-    stays = scene.estate.array.stays_not_ready
+    stays = scene.family.array.stays_not_ready
     (stays.add if on else stays.discard)(scene.family.pairs[-1][1].number)
 
 
 def _swapped(scene: Scene, on: bool) -> None:
     first, second = scene.family.pairs[0][1].number, scene.family.pairs[1][1].number
-    scene.estate.array.swap_serials(first, second)
+    scene.family.array.swap_serials(first, second)
 
 
 def _unknown_word(scene: Scene, on: bool) -> None:
-    words, bcv = scene.estate.array.words, scene.family.pairs[0][1].number
+    words, bcv = scene.family.array.words, scene.family.pairs[0][1].number
     if on:
         words[bcv] = "Transmitting"
     else:
@@ -87,7 +87,7 @@ def _unknown_word(scene: Scene, on: bool) -> None:
 def _invalid(scene: Scene, on: bool) -> None:
     if on:
         std, bcv = scene.family.pairs[0]
-        scene.estate.array.set_word(std.number, bcv.number, Word.INVALID)
+        scene.family.array.set_word(std.number, bcv.number, Word.INVALID)
 
 
 def _sees_standard(scene: Scene, on: bool) -> None:
@@ -101,7 +101,7 @@ def _sees_standard(scene: Scene, on: bool) -> None:
 
 def _volume_added(scene: Scene, on: bool) -> None:
     if on:
-        disk = scene.estate.spare(64)
+        disk = scene.estate.spare(scene.family.array, 64)
         scene.machine.slots.append(Slot(disk, seen=False))
         scene.machine.scan()
         scene.machine.extend_group(scene.family.groups[0], disk)
@@ -109,7 +109,7 @@ def _volume_added(scene: Scene, on: bool) -> None:
 
 def _name_taken(scene: Scene, on: bool) -> None:
     if on:
-        disk = scene.estate.spare(64)
+        disk = scene.estate.spare(scene.family.array, 64)
         scene.machine.slots.append(Slot(disk, seen=False))
         scene.machine.scan()
         scene.machine.take_name(scene.family.groups[0] + scene.estate.suffix, disk)

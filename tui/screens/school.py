@@ -93,3 +93,56 @@ class SchoolPage(Page):
     def action_back(self) -> None:
         """Look around."""
         self.dismiss(None)
+
+
+class AccidentsPage(Page):
+    """Accidents by name, on or off."""
+
+    BINDINGS = bindings("school")
+
+    def __init__(self, school: School) -> None:
+        """What can go wrong is the school's."""
+        super().__init__()
+        self._school = school
+
+    def compose(self) -> ComposeResult:
+        """A title and the list."""
+        yield Static(id="title")
+        yield Static(
+            "Enter switches an accident on or off. Escape goes back; then measure again, or run something.\n", id="about"
+        )
+        yield OptionList(id="lessons")
+        yield self.too_small()
+        yield Footer()
+
+    def heading(self) -> str:
+        """What this is."""
+        return "accidents"
+
+    def on_mount(self) -> None:
+        """The list has the keys."""
+        put(self.query_one("#title", Static), self.title_line())
+        self._fill()
+        self.query_one(OptionList).focus()
+
+    def _fill(self) -> None:
+        listed = self.query_one(OptionList)
+        at = listed.highlighted
+        listed.clear_options()
+        rows = self._school.accidents().items()
+        listed.add_options(Text(f"[{'x' if on else ' '}] {name:<32} {what}") for name, (on, what) in rows)
+        listed.highlighted = at or 0
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Switch it."""
+        self._school.switch(list(self._school.accidents())[event.option_index])
+        self._fill()
+
+    def action_move(self, step: int) -> None:
+        """Up and down."""
+        listed = self.query_one(OptionList)
+        listed.action_cursor_down() if step > 0 else listed.action_cursor_up()
+
+    def action_back(self) -> None:
+        """To the estate."""
+        self.dismiss(None)

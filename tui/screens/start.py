@@ -13,6 +13,7 @@ from tui.keys import bindings
 from tui.plain import printable
 from tui.rows import estate_rows, log_lines
 from tui.screens.base import Page, put
+from tui.screens.school import AccidentsPage
 from tui.screens.text import TextPage
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
@@ -109,6 +110,14 @@ class StartPage(Page):
             return
         self.say(f"{operation} of {name}: measuring and planning ...")
         self.console_app.plan(PlanRequest(operation, name))
+
+    def action_accidents(self) -> None:
+        """The demonstration's accidents."""
+        school = self.console_app.school
+        if school is None:
+            self.say("accidents are for the demonstration only")
+            return
+        self.console_app.push_screen(AccidentsPage(school))
 
     def action_log(self) -> None:
         """The whole log."""

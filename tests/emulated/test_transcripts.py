@@ -1,0 +1,40 @@
+"""OpenSSH logs in to the emulated hosts with the files that the estate wrote, and sees what an administrator would see."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hostdrivers.emulated.estate import RunningEstate
+from hostdrivers.emulated.families import FAMILIES
+from tests.emulated.transcripts import COMMANDS, FIXTURES, ssh, transcript
+
+pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEstate]:
+    made = RunningEstate(tmp_path_factory.mktemp("openssh") / "estate", FAMILIES)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("host", COMMANDS)
+def test_the_usual_commands_print_the_documented_formats(running: RunningEstate, host: str) -> None:
+    assert transcript(running, host) == (FIXTURES / f"{host}.txt").read_text()
+
+
+def test_an_unknown_command_ends_with_127_and_a_wrong_key_is_not_let_in(running: RunningEstate, tmp_path: Path) -> None:
+    host = next(iter(COMMANDS))
+    assert "[127]" in ssh(running, host, "nosuchcommand")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    front = running.estate.fronts[host]
+    options = ["-F", "none", "-i", str(tmp_path / "other"), "-p", str(front.port), "-o", "BatchMode=yes"]
+    options += ["-o", f"UserKnownHostsFile={running.estate.directory}/known_hosts", "-o", "IdentitiesOnly=yes"]
+    done = subprocess.run(["ssh", *options, "root@127.0.0.1", "true"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 255
+    assert "Permission denied" in done.stderr

@@ -1,0 +1,91 @@
+"""Ten usual commands on each emulated host, typed through OpenSSH; `python -m tests.emulated.transcripts` writes the fixtures."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hostdrivers.emulated.estate import RunningEstate
+from hostdrivers.emulated.families import FAMILIES
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "transcripts"
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "aixprod": (
+        "oslevel -s",
+        "lspv",
+        "lsvg",
+        "lsvg testvg2-2",
+        "lsvg -l testvg2-2",
+        "lsvg -p ledgervg",
+        "lslv testvg2-lv01",
+        "getlvcb -AT testvg2-lv01",
+        "lscfg -vpl hdisk1",
+        "lquerypv -h /dev/hdisk1 80 10",
+        "mount",
+        "lsfs -c",
+    ),
+    "symadm": (
+        "symcli",
+        "symcfg list",
+        "syminq",
+        "symdev -sid 079 list",
+        "symdev -sid 079 show 006",
+        "symbcv -sid 079 list",
+        "printf '006 0D6\\n007 0D7\\n' > /tmp/pairs; symmir -sid 079 -f /tmp/pairs query",
+        "symmir -sid 079 -f /tmp/pairs verify -synched",
+        "symmir -sid 079 -f /tmp/pairs verify -split",
+        "symmir -sid 079 -f /tmp/pairs establish -nop",
+    ),
+}
+
+# Identities are fresh in each estate; so are times.
+_CHANGING = (
+    (re.compile(r"00c6ce9d00004c00[0-9a-f]{16}"), "<VGID>"),
+    (re.compile(r"00c6ce9d[0-9a-f]{8}"), "<PVID>"),
+    (re.compile(r"00C6CE9D [0-9A-F]{8}(.*)\|.*\|"), "00C6CE9D <...>"),
+    (re.compile(r"\b\d{9,10}\.(\d+)\.(\w+)\b"), r"<SECONDS>.\1.\2"),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"), "<TIME>"),
+)
+
+
+def settled(text: str) -> str:
+    """The text without what differs from one estate to the next."""
+    for pattern, word in _CHANGING:
+        text = pattern.sub(word, text)
+    return text
+
+
+def ssh(running: RunningEstate, host: str, command: str) -> str:
+    """What OpenSSH brings back: the command, its output and errors, its exit status."""
+    directory, front = running.estate.directory, running.estate.fronts[host]
+    options = [
+        *("-F", "none", "-i", str(directory / "id_ed25519"), "-p", str(front.port)),
+        *("-o", f"UserKnownHostsFile={directory}/known_hosts", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"),
+    ]
+    done = subprocess.run(["ssh", *options, "root@127.0.0.1", command], capture_output=True, text=True, timeout=30)
+    return f"$ {command}\n{done.stdout}{done.stderr}[{done.returncode}]\n\n"
+
+
+def transcript(running: RunningEstate, host: str) -> str:
+    """All commands of one host."""
+    return settled("".join(ssh(running, host, command) for command in COMMANDS[host]))
+
+
+def main() -> int:
+    """Write the fixtures, for a person to compare with the documented formats."""
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        running = RunningEstate(Path(scratch) / "estate", FAMILIES)
+        for host in COMMANDS:
+            (FIXTURES / f"{host}.txt").write_text(transcript(running, host))
+        running.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
