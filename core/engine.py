@@ -26,10 +26,12 @@ from core.facade import CheckRow, PlanRequest, RunRow
 from core.handlers import RunParts
 from core.hosts import HostDriver, HostRef
 from core.journal import Journal, Record
+from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
-from core.operations import SetDrivers, make_plan, pairs_in_use
+from core.operations import SetDrivers, pairs_in_use
 from core.plan import Plan
+from core.planner import make_plan
 from core.recover import cleanup_plan
 from core.run import Run
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
@@ -162,9 +164,9 @@ class Engine:
         """Measure, then plan."""
         return self._submit(self._plan(request))
 
-    def start(self, plan: Plan, *, stepwise: bool = False) -> Future[int]:
+    def start(self, plan: Plan, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
         """Begin a run."""
-        return self._submit(self._start(plan, stepwise))
+        return self._submit(self._start(plan, stepwise, confirmed))
 
     def proceed(self, run: int, *, to_end: bool = False) -> None:
         """Let a paused run go on."""
@@ -320,12 +322,20 @@ class Engine:
         estate = await self._estate(settings)
         findings = self._findings(settings, estate)
         self._events.append(SetMeasured(settings.name, estate, findings))
-        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings)
+        kept = self._kept(settings.name, estate.pairs)
+        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept)
 
-    async def _start(self, plan: Plan, stepwise: bool) -> int:
+    def _kept(self, set_name: str, pairs: tuple[PairStatus, ...]) -> MapFile | None:
+        """The newest map that was kept before the mirrors were split; of established ones, the newest that there is."""
+        split = [s.split_at for s in pairs if s.split_at is not None]
+        return self._maps.before(set_name, min(split)) if split else self._maps.newest(set_name)
+
+    async def _start(self, plan: Plan, stepwise: bool, confirmed: str) -> int:
         if self.read_only:
             raise ReadOnlyRefused("this console is read-only: start it without --read-only to run a plan")
         settings = self._set(plan.set_name)
+        if plan.confirm and confirmed != plan.confirm:
+            raise Refused(f"{plan.operation} of {plan.set_name} starts only when the set's name was typed; nothing was changed")
         if any(r.settings.name == plan.set_name for r in self._parts_running()):
             raise Refused(f"a run of {plan.set_name} is under way on this console")
         parts = RunParts(

@@ -7,6 +7,30 @@ from collections.abc import Mapping
 from core.plan import Explain
 
 EXPLAIN: Mapping[str, Explain] = {
+    "stop": Explain(
+        "Unmounts the group's filesystems on the host that owns it, innermost first, and takes the group out of use.",
+        "The array is about to change these devices underneath. A host that has them in use would mix old and new, and write over them.",
+        "Somebody still works there: then nothing more is done, and what was unmounted is mounted again.",
+        "The same commands, in this order; then look that nothing of the group is mounted.",
+    ),
+    "start": Explain(
+        "Brings the group into use again, checks each filesystem and mounts it where it was, outermost first.",
+        "What was restored is the state of a running machine at the instant of the split: a check replays the logs first.",
+        "A filesystem that cannot be repaired: it is left unmounted, and the run says so.",
+        "The same commands; compare with the map of that point in time.",
+    ),
+    "table": Explain(
+        "Makes the host mount these filesystems at its next start too.",
+        "A service that was taken over must survive a reboot of the machine that took it.",
+        "An entry for the same mount point that is not ours: it is left alone and the run ends.",
+        "Read the host's table of filesystems.",
+    ),
+    "measure-released": Explain(
+        "Discovers the source and looks whether anything of the set is mounted or active there.",
+        "Two hosts that write to one set of data destroy it. A source that answers must be seen to have let go.",
+        "Nothing: it only reads. A source that still uses its standards ends the run here.",
+        "On the source: its list of active groups and of mounts.",
+    ),
     "measure-basis": Explain(
         "Discovers both hosts again and reads the state of every pair.",
         "Time has passed since the plan was made. The run goes on only if groups (UUID and sequence number) and pair states are those it was made from.",
@@ -36,6 +60,12 @@ EXPLAIN: Mapping[str, Explain] = {
         "A mirror that is still being copied is not a copy yet.",
         "A pair that never gets there: the run ends at its limit and names it.",
         "Read the pair states on the array; tracks pending fall towards zero.",
+    ),
+    "await-restored": Explain(
+        "Polls the array until every pair is split again, with its standard equal to the point in time.",
+        "A standard that is used before the copy has ended would be a mixture of two times.",
+        "A copy that fails: the source stays stopped, because its devices hold neither the one nor the other.",
+        "Read the pair states on the array.",
     ),
     "await-split": Explain(
         "Polls the array until every pair is split, and checks that all were split at the same instant.",

@@ -18,7 +18,8 @@ from core.settings import PostPolicy, PrePolicy, Settings
 class PlanRequest:
     """Which operation on which set; None keeps what the configuration says.
 
-    Operations: "backup", "map", "split", "establish", "cleanup". `allow_mixed` is the operator's explicit override.
+    Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover".
+    `allow_mixed` is the operator's explicit override.
     """
 
     operation: str
@@ -79,8 +80,11 @@ class Facade(Protocol):
     def plan(self, request: PlanRequest) -> Future[Plan]:
         """Measure, then plan. Raises Refused with the findings when policy or checks say no."""
 
-    def start(self, plan: Plan, *, stepwise: bool = False) -> Future[int]:
-        """Begin a run of the plan; the run's number. Stepwise runs pause before each step (RunPaused)."""
+    def start(self, plan: Plan, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
+        """Begin a run of the plan; the run's number. Stepwise runs pause before each step (RunPaused).
+
+        Refused unless `confirmed` is the word that the plan asks a person to type.
+        """
 
     def proceed(self, run: int, *, to_end: bool = False) -> None:
         """Let a paused run do its next step, or all the rest."""

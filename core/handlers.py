@@ -16,7 +16,7 @@ from core.jobs import JobRef, run_job
 from core.journal import Journal
 from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
-from core.measures import bcvs_in_use, changed_since, leftovers
+from core.measures import bcvs_in_use, changed_since, leftovers, still_used
 from core.model import Estate, PairState, PairStatus
 from core.operations import SetDrivers, backup_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
@@ -123,6 +123,13 @@ def _idle(state: RunState, estate: Estate) -> tuple[str, ...]:
     return bcvs_in_use(estate.target, state.parts.settings.pairs, state.parts.settings.mount.prefix)
 
 
+def _released(state: RunState, estate: Estate) -> tuple[str, ...]:
+    """A source that answers must not use its standards; one that does not answer any more is as good."""
+    if estate.source is None:
+        return ()
+    return still_used(estate.source, state.parts.settings.volume_groups)
+
+
 def _clean(state: RunState, estate: Estate) -> tuple[str, ...]:
     if estate.target is None:
         return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
@@ -137,6 +144,7 @@ MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[[RunState, Estate], tuple
     "basis": (("source", "target", "pairs"), _basis),
     "idle": (("target",), _idle),
     "clean": (("target",), _clean),
+    "released": (("source",), _released),
 }
 
 

@@ -28,6 +28,7 @@ class Mount:
     kind: str
     mount_point: str
     source_mount_point: str = ""
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,18 @@ class ImportRequest:
     prefix: str = ""
     read_only: bool = True
     same_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnGroup:
+    """A group on a host that owns it, with the filesystems that are mounted from it; their points are the host's own.
+
+    `serials` are its devices, the fence of whatever is done to it.
+    """
+
+    group: VolumeGroup
+    mounts: tuple[Mount, ...]
+    serials: tuple[str, ...]
 
 
 class HostDriver(Protocol):
@@ -87,3 +100,12 @@ class HostDriver(Protocol):
 
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
         """Mount one filesystem of the imported group."""
+
+    def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """Unmount the group's filesystems, innermost first, and take the group out of use; the undo starts it again."""
+
+    def start_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """Bring the group into use, check its filesystems and mount them, outermost first."""
+
+    def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
+        """Add the mounts of a group that was taken over to the host's table, under our mark; the undo removes them."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core.errors import ConfigError
@@ -21,6 +21,7 @@ from core.mapfile import MapFile, read, write
 
 _NAME = re.compile(r"([0-9]{4,})-([0-9]{8}T[0-9]{6}Z)\.(std|bcv)")
 _SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+GRACE = timedelta(minutes=1)
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -76,6 +77,11 @@ class MapKeeper:
         An older version never stands in for a damaged one by itself: `versions` lists them for a person to choose.
         """
         kept = self.versions(set_name)
+        return load(kept[-1].std) if kept else None
+
+    def before(self, set_name: str, at: datetime) -> MapFile | None:
+        """The newest map that was measured before a time, with a minute's grace for two clocks; or None. As `newest`."""
+        kept = [v for v in self.versions(set_name) if v.measured_at <= at + GRACE]
         return load(kept[-1].std) if kept else None
 
     def _directory(self, set_name: str) -> Path:

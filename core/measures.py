@@ -52,3 +52,11 @@ def leftovers(target: HostFacts, group_uuids: Iterable[str], names: Iterable[str
 def _below(target: HostFacts, prefix: str) -> tuple[str, ...]:
     root = prefix.rstrip("/")
     return tuple(p for p in target.mount_points if root and (p == root or p.startswith(root + "/")))
+
+
+def still_used(source: HostFacts, groups: Iterable[str]) -> tuple[str, ...]:
+    """What of these groups a host has mounted, as sentences."""
+    names = set(groups)
+    return tuple(
+        f"{f.mount_point} ({f.group}) is mounted on {source.host}" for f in source.filesystems if f.group in names and f.mounted
+    )

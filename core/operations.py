@@ -10,14 +10,13 @@ from datetime import datetime
 
 from core.arrays.base import ArrayDriver, SplitMark
 from core.backups.base import BackupDriver, BackupRequest
-from core.checks import verify
 from core.errors import Refused
 from core.explain import EXPLAIN
 from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
-from core.mapfile import build_map, mirror_map, write
-from core.model import MOUNTED_KINDS, Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, Severity, VolumeGroup
-from core.plan import AwaitState, Phase, Plan, Step, StepKind
+from core.mapfile import MapFile, build_map, mirror_map, write
+from core.model import MOUNTED_KINDS, Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, VolumeGroup
+from core.plan import AwaitState, Phase, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
 from core.transport import Command, Effect
@@ -39,7 +38,7 @@ class SetDrivers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
+class Context:
     """What every part of the planner looks at."""
 
     request: PlanRequest
@@ -49,6 +48,7 @@ class _Context:
     source: HostFacts
     target: HostFacts
     pairs: tuple[PairStatus, ...]
+    kept: MapFile | None = None
 
     @property
     def groups(self) -> tuple[VolumeGroup, ...]:
@@ -65,36 +65,6 @@ def pairs_in_use(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     for pair in pairs:
         first.setdefault(pair.std, pair)
     return tuple(first.values())
-
-
-def make_plan(
-    request: PlanRequest,
-    settings: SetSettings,
-    estate: Estate,
-    drivers: SetDrivers,
-    now: datetime,
-    findings: tuple[Finding, ...] | None = None,
-) -> Plan:
-    """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed."""
-    if request.operation not in OPERATIONS:
-        raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
-    if findings is None:
-        findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
-    errors = [f for f in findings if f.severity is Severity.ERROR]
-    if errors or estate.source is None or estate.target is None:
-        raise Refused(refusal(settings.name, request.operation, errors))
-    context = _Context(request, settings, estate, drivers, estate.source, estate.target, estate.pairs)
-    steps, summary = OPERATIONS[request.operation](context)
-    return Plan(
-        operation=request.operation,
-        set_name=settings.name,
-        steps=unique(steps),
-        made_at=now,
-        start_states=tuple((s.pair, s.state) for s in estate.pairs),
-        findings=findings,
-        summary=tuple(summary),
-        facts=basis(settings, estate.source),
-    )
 
 
 def refusal(set_name: str, operation: str, findings: list[Finding]) -> str:
@@ -130,16 +100,17 @@ def unique(steps: list[Step]) -> tuple[Step, ...]:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _measure(context: _Context, phase: Phase, what: str, host: str) -> Step:
+def measure(context: Context, phase: Phase, what: str, host: str) -> Step:
     titles = {
         "basis": "Measure again: hosts, groups, pairs",
         "idle": "Prove that no host uses the BCVs",
         "clean": "Prove that the target is as it was",
+        "released": "Measure that the source has let go",
     }
     return Step(f"measure-{what}", phase, StepKind.MEASURE, titles[what], host, EXPLAIN[f"measure-{what}"], measure=what)
 
 
-def _keep_map(context: _Context) -> Step:
+def keep_map(context: Context) -> Step:
     ref, settings = context.drivers.target_ref, context.settings
     std = build_map(settings.name, context.source, settings.volume_groups)
     texts = {"std": write(std), "bcv": write(mirror_map(std, context.plain_pairs))}
@@ -171,16 +142,16 @@ def map_script(ref: HostRef, set_name: str, name: str, texts: Mapping[str, str])
     return "\n".join(lines) + "\n"
 
 
-def _await(context: _Context, step_id: str, phase: Phase, title: str, wait: AwaitState) -> Step:
+def await_state(context: Context, step_id: str, phase: Phase, title: str, wait: AwaitState) -> Step:
     return Step(step_id, phase, StepKind.AWAIT, title, context.drivers.array.host, EXPLAIN[step_id], wait=wait)
 
 
-def _await_established(context: _Context, phase: Phase, pairs: tuple[Pair, ...]) -> Step:
+def _await_established(context: Context, phase: Phase, pairs: tuple[Pair, ...]) -> Step:
     wait = AwaitState(pairs, (PairState.ESTABLISHED,), context.settings.wait_limit)
-    return _await(context, "await-established", phase, "Wait until the mirrors are established", wait)
+    return await_state(context, "await-established", phase, "Wait until the mirrors are established", wait)
 
 
-def _settle(context: _Context, phase: Phase, pairs: tuple[Pair, ...], state: PairState) -> list[Step]:
+def settle(context: Context, phase: Phase, pairs: tuple[Pair, ...], state: PairState) -> list[Step]:
     command = context.drivers.array.finish(pairs, state)
     if command is None:
         return []
@@ -188,17 +159,17 @@ def _settle(context: _Context, phase: Phase, pairs: tuple[Pair, ...], state: Pai
     return [Step("settle", phase, StepKind.COMMAND, title, command.host, EXPLAIN["settle"], command=command)]
 
 
-def _phased(steps: tuple[Step, ...], phase: Phase) -> list[Step]:
+def phased(steps: tuple[Step, ...], phase: Phase) -> list[Step]:
     return [replace(step, phase=phase) for step in steps]
 
 
-def _establish(context: _Context, phase: Phase, statuses: tuple[PairStatus, ...], *, full: bool = False) -> list[Step]:
+def establish(context: Context, phase: Phase, statuses: tuple[PairStatus, ...], *, full: bool = False) -> list[Step]:
     """Establish and wait; the step before must have proved that no host uses the BCVs."""
     pairs = tuple(s.pair for s in statuses)
     return [
-        *_phased(context.drivers.array.establish(statuses, full=full), phase),
+        *phased(context.drivers.array.establish(statuses, full=full), phase),
         _await_established(context, phase, pairs),
-        *_settle(context, phase, pairs, PairState.ESTABLISHED),
+        *settle(context, phase, pairs, PairState.ESTABLISHED),
     ]
 
 
@@ -209,30 +180,30 @@ def frozen_mounts(groups: tuple[VolumeGroup, ...], source: HostFacts, kinds: fro
     return tuple(sorted(mounted, key=lambda point: (point.count("/"), point)))
 
 
-def _split(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
+def _split(context: Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
     """Freeze, split, thaw, wait. The thaw is an always-step, and comes before any waiting."""
     settings, drivers = context.settings, context.drivers
     *before, split = drivers.array.split(statuses, SplitMark(SPLIT_ID))
     kinds = drivers.source.freezable if settings.freeze.enabled else frozenset()
     mounts = frozen_mounts(context.groups, context.source, kinds)
     pairs = tuple(s.pair for s in statuses)
-    steps = _phased(tuple(before), Phase.SPLIT)
+    steps = phased(tuple(before), Phase.SPLIT)
     if mounts:
         command = drivers.source.freeze(drivers.source_ref, mounts, settings.freeze.seconds)
         title = f"Freeze {len(mounts)} filesystem{'s' * (len(mounts) > 1)} on {settings.source}"
         steps.append(Step("freeze", Phase.SPLIT, StepKind.HOLD, title, settings.source, EXPLAIN["freeze"], command=command))
-    steps += _phased((split,), Phase.SPLIT)
+    steps += phased((split,), Phase.SPLIT)
     if mounts:
         title = f"Thaw {settings.source}"
         word = Command(settings.source, "thaw", "thaw # the word to the shell that the freeze holds open\n", Effect.CHANGE)
         steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], word, always=True))
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
-    steps.append(_await(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
-    return steps + _settle(context, Phase.SPLIT, pairs, PairState.SPLIT)
+    steps.append(await_state(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
+    return steps + settle(context, Phase.SPLIT, pairs, PairState.SPLIT)
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
+class Before:
     """What the pre-policy comes to: its steps, how the pairs will then stand, and the sentences for the preview."""
 
     steps: list[Step]
@@ -240,7 +211,7 @@ class _Before:
     summary: list[str]
 
 
-def _before(context: _Context) -> _Before:
+def before_policy(context: Context) -> Before:
     """The steps that the pre-policy asks for, from the measured states."""
     policy = context.request.pre_policy or context.settings.pre_policy
     decision = decide(policy, context.pairs, context.request.allow_mixed, context.estate.measured_at)
@@ -253,14 +224,14 @@ def _before(context: _Context) -> _Before:
     for verb in decision.actions:
         more, pairs = _VERBS[verb](context, pairs)
         steps += more
-    return _Before(steps, pairs, [f"{policy.value}: {decision.sentence}", *decision.warnings])
+    return Before(steps, pairs, [f"{policy.value}: {decision.sentence}", *decision.warnings])
 
 
 _Moved = tuple[list[Step], tuple[PairStatus, ...]]
 
 
 def _moved(
-    context: _Context, pairs: tuple[PairStatus, ...], change: Iterable[PairStatus], state: PairState
+    context: Context, pairs: tuple[PairStatus, ...], change: Iterable[PairStatus], state: PairState
 ) -> tuple[PairStatus, ...]:
     """The pairs as they will stand when those of `change` have come to `state`."""
     split_id = SPLIT_ID if state is PairState.SPLIT else ""
@@ -269,35 +240,35 @@ def _moved(
     return tuple(array.predict(s, state, split_id=split_id) if s.pair in changed else s for s in pairs)
 
 
-def _verb_wait(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+def _verb_wait(context: Context, pairs: tuple[PairStatus, ...]) -> _Moved:
     copied = tuple(s for s in pairs if s.state is PairState.COPYING)
     plain = tuple(s.pair for s in copied)
     steps = [
         _await_established(context, Phase.MIRRORS, context.plain_pairs),
-        *_settle(context, Phase.MIRRORS, plain, PairState.ESTABLISHED),
+        *settle(context, Phase.MIRRORS, plain, PairState.ESTABLISHED),
     ]
     return steps, _moved(context, pairs, copied, PairState.ESTABLISHED)
 
 
-def _verb_establish(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+def _verb_establish(context: Context, pairs: tuple[PairStatus, ...]) -> _Moved:
     down = tuple(s for s in pairs if s.state in {PairState.SPLIT, PairState.NEVER, PairState.INVALID})
     steps = [
-        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
-        *_phased(context.drivers.array.establish(down, full=context.request.full), Phase.MIRRORS),
+        measure(context, Phase.MIRRORS, "idle", context.settings.target),
+        *phased(context.drivers.array.establish(down, full=context.request.full), Phase.MIRRORS),
     ]
     return steps, _moved(context, pairs, down, PairState.COPYING)
 
 
-def _verb_split(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+def _verb_split(context: Context, pairs: tuple[PairStatus, ...]) -> _Moved:
     return _split(context, pairs), _moved(context, pairs, pairs, PairState.SPLIT)
 
 
-def _verb_split_established(context: _Context, pairs: tuple[PairStatus, ...]) -> _Moved:
+def _verb_split_established(context: Context, pairs: tuple[PairStatus, ...]) -> _Moved:
     up = tuple(s for s in pairs if s.state is PairState.ESTABLISHED)
     return _split(context, up), _moved(context, pairs, up, PairState.SPLIT)
 
 
-_VERBS: Mapping[Verb, Callable[[_Context, tuple[PairStatus, ...]], _Moved]] = {
+_VERBS: Mapping[Verb, Callable[[Context, tuple[PairStatus, ...]], _Moved]] = {
     Verb.WAIT: _verb_wait,
     Verb.ESTABLISH: _verb_establish,
     Verb.SPLIT: _verb_split,
@@ -311,8 +282,15 @@ def _mount_of(settings: SetSettings, filesystem: Filesystem) -> Mount:
     return Mount(filesystem.volume, filesystem.kind, point, filesystem.mount_point)
 
 
-def import_requests(settings: SetSettings, source: HostFacts, pairs: tuple[Pair, ...]) -> tuple[ImportRequest, ...]:
-    """What to bring up on the target: each group of the set, its BCVs by serial, its mounts outermost first."""
+def import_requests(
+    settings: SetSettings, source: HostFacts, pairs: tuple[Pair, ...], *, takeover: bool = False
+) -> tuple[ImportRequest, ...]:
+    """What to bring up on the target: each group of the set, its BCVs by serial, its mounts outermost first.
+
+    A takeover keeps the names of the groups and the mount points of the source, and mounts for writing.
+    """
+    place = replace(settings.mount, prefix="", read_only=False) if takeover else settings.mount
+    settings = replace(settings, mount=place, group_suffix="" if takeover else settings.group_suffix)
     bcv_of = {pair.std: pair.bcv for pair in pairs}
     requests = []
     for name in settings.volume_groups:
@@ -339,24 +317,24 @@ def import_requests(settings: SetSettings, source: HostFacts, pairs: tuple[Pair,
     return tuple(requests)
 
 
-def _bring_up(context: _Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
+def bring_up(context: Context, statuses: tuple[PairStatus, ...], *, takeover: bool = False) -> list[Step]:
     """Ready, attach, import, activate, mount; each with its undo."""
     drivers, settings = context.drivers, context.settings
-    requests = import_requests(settings, context.source, context.plain_pairs)
+    requests = import_requests(settings, context.source, context.plain_pairs, takeover=takeover)
     used = tuple(dict.fromkeys(serial for r in requests for serial, _ in r.bcvs))
     needed = tuple(s for s in statuses if s.pair.bcv in used)
     pairs = tuple(s.pair for s in needed)
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, ready=True, same_split=not context.request.allow_mixed)
-    steps = _phased(drivers.array.ready(needed), Phase.IMPORT)
-    steps.append(_await(context, "await-ready", Phase.IMPORT, "Measure: all BCVs split at one instant, and ready", wait))
-    steps += _phased((drivers.target.attach(drivers.target_ref, used),), Phase.IMPORT)
+    steps = phased(drivers.array.ready(needed), Phase.IMPORT)
+    steps.append(await_state(context, "await-ready", Phase.IMPORT, "Measure: all BCVs split at one instant, and ready", wait))
+    steps += phased((drivers.target.attach(drivers.target_ref, used),), Phase.IMPORT)
     for request in requests:
-        steps += _phased((drivers.target.import_group(drivers.target_ref, request),), Phase.IMPORT)
-        steps += _phased((drivers.target.activate(drivers.target_ref, request),), Phase.IMPORT)
+        steps += phased((drivers.target.import_group(drivers.target_ref, request),), Phase.IMPORT)
+        steps += phased((drivers.target.activate(drivers.target_ref, request),), Phase.IMPORT)
     mounts = [(request, mount) for request in requests for mount in request.mounts]
     mounts.sort(key=lambda pair: (pair[1].mount_point.count("/"), pair[1].mount_point))
     for request, mount in mounts:
-        steps += _phased((drivers.target.mount(drivers.target_ref, request, mount),), Phase.MOUNT)
+        steps += phased((drivers.target.mount(drivers.target_ref, request, mount),), Phase.MOUNT)
     return steps
 
 
@@ -369,7 +347,7 @@ def backup_request(settings: SetSettings, drivers: SetDrivers, source: HostFacts
     return BackupRequest(settings.name, "", ref.name, trees, SPLIT_ID, now, ref.work_dir, ref.become)
 
 
-def _back_up(context: _Context) -> list[Step]:
+def _back_up(context: Context) -> list[Step]:
     drivers, settings = context.drivers, context.settings
     if drivers.backup is None:
         raise Refused(f"set {settings.name} has no backup: add `backup: {{driver: …, repository: …}}` to its configuration")
@@ -402,62 +380,62 @@ def undo_step(step: Step, index: int = 0) -> Step:
     )
 
 
-def _clean_up(context: _Context, brought_up: list[Step]) -> list[Step]:
+def clean_up(context: Context, brought_up: list[Step]) -> list[Step]:
     named = unique(brought_up)
     undo = [undo_step(step) for step in reversed(named) if step.undo is not None]
-    return [*undo, _measure(context, Phase.CLEANUP, "clean", context.settings.target)]
+    return [*undo, measure(context, Phase.CLEANUP, "clean", context.settings.target)]
 
 
-def _after(context: _Context, statuses: tuple[PairStatus, ...]) -> tuple[list[Step], list[str]]:
+def after_policy(context: Context, statuses: tuple[PairStatus, ...]) -> tuple[list[Step], list[str]]:
     """The steps of the post-policy; `statuses` are the pairs as cleanup leaves them."""
     policy: PostPolicy = context.request.post_policy or context.settings.post_policy
     decision = decide_after(policy, context.pairs)
     summary = [f"{policy.value}: {decision.sentence}"]
-    return (_establish(context, Phase.AFTER, statuses) if decision.establish else []), summary
+    return (establish(context, Phase.AFTER, statuses) if decision.establish else []), summary
 
 
 # --- operations ------------------------------------------------------------------------------------------------------
 
-_Planned = tuple[list[Step], list[str]]
+Planned = tuple[list[Step], list[str]]
 
 
-def _plan_backup(context: _Context) -> _Planned:
-    before = _before(context)
-    up = _bring_up(context, before.pairs)
+def _plan_backup(context: Context) -> Planned:
+    before = before_policy(context)
+    up = bring_up(context, before.pairs)
     back_up = _back_up(context)
-    after, summary_after = _after(context, before.pairs)
-    start = [_measure(context, Phase.MEASURE, "basis", context.settings.source), _keep_map(context)]
-    steps = [*start, *before.steps, *up, *back_up, *_clean_up(context, up), *after]
+    after, summary_after = after_policy(context, before.pairs)
+    start = [measure(context, Phase.MEASURE, "basis", context.settings.source), keep_map(context)]
+    steps = [*start, *before.steps, *up, *back_up, *clean_up(context, up), *after]
     return steps, [*before.summary, *summary_after]
 
 
-def _plan_map(context: _Context) -> _Planned:
-    return [_measure(context, Phase.MEASURE, "basis", context.settings.source), _keep_map(context)], []
+def _plan_map(context: Context) -> Planned:
+    return [measure(context, Phase.MEASURE, "basis", context.settings.source), keep_map(context)], []
 
 
-def _plan_split(context: _Context) -> _Planned:
-    before = _before(replace(context, request=replace(context.request, pre_policy=PrePolicy.DOWN)))
+def _plan_split(context: Context) -> Planned:
+    before = before_policy(replace(context, request=replace(context.request, pre_policy=PrePolicy.DOWN)))
     return [*_plan_map(context)[0], *before.steps], before.summary
 
 
-def _plan_establish(context: _Context) -> _Planned:
+def _plan_establish(context: Context) -> Planned:
     down = tuple(s for s in context.pairs if s.state is not PairState.ESTABLISHED)
     busy = [s for s in down if s.state not in {PairState.SPLIT, PairState.NEVER, PairState.INVALID}]
     if busy:
         odd = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in busy)
         raise Refused(f"establish of {context.settings.name} is refused, nothing was changed: {odd}; wait, then try again")
     if not down:
-        return [_measure(context, Phase.MEASURE, "basis", context.settings.source)], ["all pairs are established already"]
+        return [measure(context, Phase.MEASURE, "basis", context.settings.source)], ["all pairs are established already"]
     lost = [s.pair.bcv for s in down if s.state is PairState.SPLIT]
     summary = [f"the point in time on {', '.join(lost)} is overwritten"] if lost else []
     start = [
-        _measure(context, Phase.MEASURE, "basis", context.settings.source),
-        _measure(context, Phase.MIRRORS, "idle", context.settings.target),
+        measure(context, Phase.MEASURE, "basis", context.settings.source),
+        measure(context, Phase.MIRRORS, "idle", context.settings.target),
     ]
-    return [*start, *_establish(context, Phase.MIRRORS, down, full=context.request.full)], summary
+    return [*start, *establish(context, Phase.MIRRORS, down, full=context.request.full)], summary
 
 
-OPERATIONS: Mapping[str, Callable[[_Context], _Planned]] = {
+ORDINARY: Mapping[str, Callable[[Context], Planned]] = {
     "backup": _plan_backup,
     "map": _plan_map,
     "split": _plan_split,

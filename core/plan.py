@@ -22,6 +22,9 @@ class Phase(StrEnum):
     MAP = "map"
     MIRRORS = "mirrors"
     SPLIT = "split"
+    STOP = "stop"
+    RESTORE = "restore"
+    START = "start"
     IMPORT = "import"
     MOUNT = "mount"
     BACKUP = "backup"
@@ -69,6 +72,8 @@ class Step:
 
     `undoes` names the step whose effect this one takes back (a cleanup step), so that it is not taken back twice.
     `always` steps run after any failure too. `measure` names what a MEASURE step insists on: see `core.measures`.
+    `commits` marks the point of no return: when it is sent, earlier steps are no longer taken back after a failure, because
+    what they prepared (a source that was stopped) must stay so until a person has looked.
     """
 
     id: str
@@ -85,11 +90,15 @@ class Step:
     wait: AwaitState | None = None
     always: bool = False
     measure: str = ""
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed."""
+    """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed.
+
+    `confirm` is what a person must type before it starts (the set's name), empty where a key press is enough.
+    """
 
     operation: str
     set_name: str
@@ -99,6 +108,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     summary: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    confirm: str = ""
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -42,6 +42,7 @@ class Run:
         self._phase = Phase.MEASURE
         self._at: tuple[Step, float] | None = None  # the step that is being done, and since when
         self._unmeasured = False  # a change whose outcome is unknown and that no undo measures
+        self._committed = ""  # the title of the step after which nothing earlier is taken back
 
     @property
     def number(self) -> int:
@@ -119,6 +120,9 @@ class Run:
         command = self._bound(step.command) if step.command is not None else None
         parts.journal.intent(self.number, step.id, {"host": step.host, "command": command, "undo": step.undo})
         parts.emit(StepStarted(self.number, step.id, utc_now(), command))
+        before = self._stack
+        if step.commits and not self._committed:
+            self._committed, self._stack = step.title, []
         if step.undo is not None:
             self._stack.append(step)
         self._at = (step, began)
@@ -127,6 +131,8 @@ class Run:
         except SplitmountError as problem:
             if isinstance(problem, Refused) and step in self._stack:
                 self._stack.remove(step)
+            if isinstance(problem, Refused) and step.commits and self._committed == step.title:
+                self._committed, self._stack = "", before
             self._unmeasured = self._unmeasured or (isinstance(problem, OutcomeUnknown) and step.undo is None)
             self._outcome(step, _word(problem), str(problem), began)
             raise
@@ -167,6 +173,8 @@ class Run:
             message = str(error)
             if undone and not left:
                 message += "; what was done on the target was taken back"
+            if self._committed:
+                message += f"; the step {self._committed!r} had begun, so the source is left stopped: measure, then plan again"
             if self._state.changed:
                 message += f"; mirrors: {await self._mirrors()}"
         seconds = time.monotonic() - began
@@ -180,7 +188,7 @@ class Run:
             return _word(error), error.exit_code
         if self._unmeasured:
             return Outcome.UNKNOWN, OutcomeUnknown.exit_code
-        if isinstance(error, NeedsAttention) or self._phase is Phase.AFTER:
+        if isinstance(error, NeedsAttention) or self._phase is Phase.AFTER or self._committed:
             return Outcome.ATTENTION, NeedsAttention.exit_code
         return Outcome.STOPPED if isinstance(error, Stopped) else Outcome.FAILED, 4
 

@@ -100,7 +100,7 @@ if [ $how = importvg ]; then
   $S importvg -y "$new" -n "$1" || fail "importvg ended with $?"
 else
   for d in $ALL; do $S chdev -l "$d" -a pv=clear && $S chdev -l "$d" -a pv=yes || fail "$d: no new identity"; done
-  $S recreatevg -n -y "$new" -Y NA -L "$prefix" $ALL || fail "recreatevg ended with $?"
+  $S recreatevg -n -y "$new" -Y NA -L "${prefix:-/}" $ALL || fail "recreatevg ended with $?"
 fi
 group_here "$new" || fail "the group is not called $new"
 uuid=`vgid_of "$1"`
@@ -170,6 +170,46 @@ case $is in
   *) refuse "$is is mounted at $point, not our copy";;
 esac
 drop_paths "$point"
+"""
+
+OWN = r"""
+look_own() { # the group must be the one that was measured, on the devices that were measured
+  group_here "$old" || refuse "there is no group $old on this host"
+  for s in $serials; do
+    d=`need "$s"` || exit 90
+    [ "`user_of "$d"`" = "$old" ] || refuse "$d (serial $s) is in `user_of "$d"`, not in $old"
+  done
+}
+active() { for g in `lsvg -o`; do if [ "$g" = "$old" ]; then return 0; fi; done; return 1; }
+start_own() {
+  if active; then :; else $S varyonvg "$old" || fail "$old could not be varied on"; fi
+  while read node kind point; do
+    [ -n "$node" ] || continue
+    is=`mounted_at "$point"`
+    if [ "$is" = "$node" ]; then continue; fi
+    [ -z "$is" ] || fail "$is is mounted at $point, not $node"
+    $S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?"
+    $S mount -v "$kind" "$node" "$point" || fail "$point could not be mounted"
+  done
+}
+"""
+
+STOP_OWN = r"""
+look_own
+mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
+: > "$RUN/keep/stopped-$old"
+stop_own() {
+  while read node kind point; do
+    [ -n "$node" ] || continue
+    is=`mounted_at "$point"`
+    case $is in
+      "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cux "$point" 2>&1`"
+        echo "$node $kind $point" >> "$RUN/keep/stopped-$old";;
+      '') ;;
+      *) fail "$is is mounted at $point, not $node";;
+    esac
+  done
+}
 """
 
 DISCOVERY = r"""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from core.errors import Refused
-from core.hosts import HostRef, ImportRequest, Mount
+from core.explain import EXPLAIN
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
 from hostdrivers.aix_scripts import (
@@ -19,7 +21,9 @@ from hostdrivers.aix_scripts import (
     MOUNT,
     MOUNT_UNDO,
     MOUNTED,
+    OWN,
     PATH,
+    STOP_OWN,
 )
 from hostdrivers.script import change, facts, prelude
 
@@ -162,6 +166,69 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         ),
         fence=tuple(serial for serial, _ in request.bcvs),
         undo=_change(host, f"unmount {mount_.mount_point}", facts(values) + MOUNT_UNDO),
+    )
+
+
+def _table(mounts: Iterable[Mount]) -> str:
+    """Lines of device, kind and mount point, as a here-document for a function that reads them."""
+    return "".join(f"/dev/{m.volume} {m.kind} {m.mount_point}\n" for m in mounts)
+
+
+def _own(own: OwnGroup) -> str:
+    return facts({"old": own.group.name, "serials": " ".join(own.serials)})
+
+
+def _outer_first(mounts: Iterable[Mount]) -> list[Mount]:
+    return sorted(mounts, key=lambda m: (m.mount_point.count("/"), m.mount_point))
+
+
+def stop_group(host: HostRef, own: OwnGroup) -> Step:
+    """Unmount and vary off a group on its own host."""
+    mounts, name = _outer_first(own.mounts), own.group.name
+    inner_first = _table(reversed(mounts))
+    stop = f'stop_own <<\'MOUNTS\'\n{inner_first}MOUNTS\nif active; then $S varyoffvg "$old" || fail "$old could not be varied off"; fi\n'
+    start = f"start_own <<'MOUNTS'\n{_table(mounts)}MOUNTS\n"
+    return Step(
+        f"stop-{name}",
+        Phase.STOP,
+        StepKind.COMMAND,
+        f"Unmount and vary off {name} on {host.name}",
+        host.name,
+        EXPLAIN["stop"],
+        command=_change(host, f"stop {name}", _own(own) + OWN + STOP_OWN + stop),
+        fence=own.serials,
+        undo=_change(host, f"start {name} again", _own(own) + OWN + start),
+    )
+
+
+def start_group(host: HostRef, own: OwnGroup) -> Step:
+    """Vary on a group on its own host, check and mount its filesystems."""
+    name = own.group.name
+    start = f"look_own\nstart_own <<'MOUNTS'\n{_table(_outer_first(own.mounts))}MOUNTS\n"
+    return Step(
+        f"start-{name}",
+        Phase.START,
+        StepKind.COMMAND,
+        f"Vary on {name} on {host.name}, check and mount its filesystems",
+        host.name,
+        EXPLAIN["start"],
+        command=_change(host, f"start {name}", _own(own) + OWN + start),
+        fence=own.serials,
+    )
+
+
+def table_entries(host: HostRef, request: ImportRequest) -> Step:
+    """importvg writes /etc/filesystems by itself, and exportvg takes its stanzas away: this proves that they are there."""
+    points = " ".join(shlex.quote(m.mount_point) for m in request.mounts)
+    text = f'for p in {points}; do lsfs "$p" > /dev/null || fail "there is no stanza for $p in /etc/filesystems"; done\n'
+    return Step(
+        f"table-{request.group.name}",
+        Phase.MOUNT,
+        StepKind.COMMAND,
+        f"Prove that {len(request.mounts)} mount points are in /etc/filesystems of {host.name}",
+        host.name,
+        EXPLAIN["table"],
+        command=_change(host, "look for the stanzas", text),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.hosts import HostRef, ImportRequest, Mount
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import HostFacts
 from core.plan import Step
 from core.transport import Command, Result
@@ -53,3 +53,15 @@ class LinuxDriver:
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
         """One filesystem mounted."""
         return linux_steps.mount(host, request, mount)
+
+    def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """Out of use on its own host."""
+        return linux_steps.stop_group(host, own)
+
+    def start_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """In use again."""
+        return linux_steps.start_group(host, own)
+
+    def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
+        """Where it would be mounted at the next start."""
+        return linux_steps.table_entries(host, request)

@@ -30,10 +30,14 @@ disks() {
     k=${d##*/}
     case $k in dm-*|loop*|ram*|zram*|md*|sr*|fd*|nbd*) continue;; esac
     r=no; if $S ${T:+timeout -s KILL 5} dd if=/dev/$k of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null; then r=yes; fi
-    v=`cat $d/device/vendor 2>/dev/null`; o=`cat $d/device/model 2>/dev/null`
-    w=`cat $d/device/wwid 2>/dev/null || cat $d/wwid 2>/dev/null`
-    n=''; for p in $d/$k*/partition; do if [ -r "$p" ]; then n="$n `cat $p`=`basename ${p%/partition}`"; fi; done
-    echo "$k|`cat $d/size`|`serial_of $k`|$v|$o|$w|$r|`map_of $k`|$n"
+    v=; o=; w=; n=; z=
+    if [ -r $d/device/vendor ]; then read -r v < $d/device/vendor; fi
+    if [ -r $d/device/model ]; then read -r o < $d/device/model; fi
+    if [ -r $d/wwid ]; then read -r w < $d/wwid; fi
+    if [ -r $d/device/wwid ]; then read -r w < $d/device/wwid; fi
+    for p in $d/$k*/partition; do if [ -r "$p" ]; then read -r x < $p; p=${p%/partition}; n="$n $x=${p##*/}"; fi; done
+    read -r z < $d/size
+    echo "$k|$z|`serial_of $k`|$v|$o|$w|$r|`map_of $k`|$n"
   done
 }
 probe() { # what is on each logical volume that is active, by reading it

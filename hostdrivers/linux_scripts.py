@@ -36,6 +36,7 @@ row() { # DEVICE: its fields in what was looked at
 
 ATTACH = r"""
 mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
+look_at_disks
 unused $serials
 for s in $serials; do
   for k in `disks_of "$s"`; do echo "$k" >> "$RUN/keep/visible-$s"; done
@@ -45,6 +46,7 @@ udevadm settle --timeout=30
 for s in $serials; do
   n=0
   while :; do
+    look_at_disks
     p=`path_of "$s"` || exit 90
     if [ -n "$p" ] && $S timeout -s KILL 10 dd if="$p" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null; then break; fi
     n=`expr $n + 1`; [ $n -le 60 ] || fail "the device with serial $s did not become readable: ${p:-it is not there}"
@@ -58,6 +60,7 @@ udevadm settle --timeout=30
 """
 
 ATTACH_UNDO = r"""
+look_at_disks
 unused $serials
 for s in $serials; do
   for k in `disks_of "$s"`; do
@@ -73,8 +76,10 @@ udevadm settle --timeout=30
 
 IMPORT = r"""
 names=`$S lvm vgs --config "$NB" --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
-for n in $names; do [ "$n" != "$new" ] || refuse "there is a group $new on this host already"; done
-[ ! -e "/dev/$new" ] || refuse "/dev/$new exists already"
+for n in $names; do
+  if [ "$n" = "$new" ] || [ "$n" = "$final" ]; then refuse "there is a group $n on this host already"; fi
+done
+if [ -e "/dev/$new" ] || [ -e "/dev/$final" ]; then refuse "/dev/$final exists already"; fi
 asleep || refuse "$old was activated here and is in use"
 unused $serials
 look pv_uuid,vg_uuid,vg_name,pv_mda_count,vg_exported,vg_partial
@@ -115,6 +120,10 @@ for d in $ALL; do [ "`row "$d"`" = "$new|$uuid" ] || fail "$d is now in `row "$d
 [ "$uuid" != "$vgid" ] || fail "the group kept its UUID $vgid"
 now=`$S lvm lvs --config "$NB" --nohints --devices "$DEVS" --noheadings -o lv_uuid "$new" | tr -d ' ' | sort | tr '\n' ' '`
 [ "$now" = "`for l in $lvids; do echo $l; done | sort | tr '\n' ' '`" ] || fail "the logical volumes of $new are not those of the map"
+if [ "$final" != "$new" ]; then # a group never gets the name that is on the disks at once: LVM would hang
+  $S lvm vgrename --config "$NB" --nohints --devices "$DEVS" "$uuid" "$final" || fail "$new could not be renamed to $final"
+  new=$final
+fi
 echo "$uuid" > "$keep/uuid.new" && mv "$keep/uuid.new" "$keep/uuid" || fail "the new UUID could not be kept"
 echo "@bind vg_uuid.$old $uuid"
 echo "@bind vg_name.$old $new"
@@ -203,4 +212,73 @@ if [ -f "$RUN/keep/created" ]; then
   done
 fi
 true
+"""
+
+OWN = r"""
+look_own() { # the group must be the one that was measured, on the devices that were measured
+  look_at_disks
+  is=`$S lvm vgs --nohints --noheadings -o vg_uuid "$old" 2>/dev/null | tr -d ' '`
+  [ "$is" = "$vgid" ] || refuse "the group $old is ${is:-not there}, the plan is for $vgid"
+  for s in $serials; do need "$s" > /dev/null || exit 90; done
+}
+stop_own() { # lines of device, kind, mount point, innermost first
+  while IFS='|' read -r node kind options point; do
+    is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
+    case $is in
+      "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -m "$point" 2>&1`";;
+      '') ;;
+      *) fail "$is is mounted at $point, not $node";;
+    esac
+  done
+}
+start_own() { # the same lines, outermost first
+  $S lvm vgchange --config "$NB" -ay --nohints "$old" || fail "$old could not be activated"
+  udevadm settle --timeout=60
+  while IFS='|' read -r node kind options point; do
+    is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
+    if [ "$is" = "$node" ]; then continue; fi
+    [ -z "$is" ] || fail "$is is mounted at $point, not $node"
+    case $kind in
+      ext*) $S fsck -p -T "$node" < /dev/null; [ $? -le 1 ] || fail "fsck of $node found more than it may repair by itself";;
+    esac
+    $S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
+  done
+}
+"""
+
+DEACTIVATE_OWN = r"""
+$S lvm vgchange --config "$NB" -an --nohints "$old" || fail "$old could not be deactivated"
+udevadm settle --timeout=60
+for s in $serials; do for k in `disks_of "$s"`; do $S blockdev --flushbufs "/dev/$k" || fail "/dev/$k could not be flushed"; done; done
+"""
+
+# Blocks that the kernel remembers are of the time before the restore.
+FORGET_OWN = r"""
+for s in $serials; do for k in `disks_of "$s"`; do $S blockdev --flushbufs "/dev/$k" || fail "/dev/$k could not be flushed"; done; done
+"""
+
+TABLE = r"""
+mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
+[ -f "$RUN/keep/fstab" ] || cp /etc/fstab "$RUN/keep/fstab" || fail "/etc/fstab cannot be kept"
+while IFS='|' read -r node kind options point; do
+  where=`printf '%s' "$point" | sed 's/ /\\\\040/g'`
+  if awk -v p="$where" '$1 !~ /^#/ && $2 == p {found = 1} END {exit !found}' /etc/fstab; then
+    refuse "there is an entry for $point in /etc/fstab already"
+  fi
+done <<MOUNTS
+$lines
+MOUNTS
+{ cat /etc/fstab; echo "$mark begin"
+  echo "$lines" | while IFS='|' read -r node kind options point; do
+    printf '%s %s %s %s 0 2\n' "$node" "`printf '%s' "$point" | sed 's/ /\\\\040/g'`" "$kind" "$options"
+  done
+  echo "$mark end"
+} > "$RUN/keep/fstab.new" || fail "the new table cannot be written"
+$S cp "$RUN/keep/fstab.new" /etc/fstab || fail "/etc/fstab cannot be written"
+"""
+
+TABLE_UNDO = r"""
+grep -q "^$mark begin" /etc/fstab || { echo "no entries of ours"; exit 0; }
+sed "/^$mark begin/,/^$mark end/d" /etc/fstab > "$RUN/keep/fstab.back" || fail "the table cannot be read"
+$S cp "$RUN/keep/fstab.back" /etc/fstab || fail "/etc/fstab cannot be written"
 """

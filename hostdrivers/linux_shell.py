@@ -27,12 +27,17 @@ map_of() { # KERNEL_NAME: its multipath map, or the device itself
   done
   echo "$m"
 }
-disks_of() { # SERIAL: the kernel names of all disks (paths) with that serial
-  for d in /sys/block/*; do
+look_at_disks() { # read the serial of every disk, once for all look-ups of a script; a script that scans looks again
+  SEEN=`for d in /sys/block/*; do
     k=${d##*/}
     case $k in dm-*|loop*|ram*|zram*|md*|sr*|fd*|nbd*) continue;; esac
-    if [ "`serial_of "$k"`" = "$1" ]; then echo "$k"; fi
-  done
+    echo "$k \`serial_of "$k"\`"
+  done`
+}
+disks_of() { # SERIAL: the kernel names of all disks (paths) with that serial
+  while read -r k s; do if [ "$s" = "$1" ]; then echo "$k"; fi; done <<SEEN
+$SEEN
+SEEN
 }
 path_of() { # SERIAL: its one device, multipath map before path; empty when there is none
   found=''

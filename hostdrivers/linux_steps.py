@@ -6,9 +6,11 @@ What an undo needs (saved metadata, the new group's UUID, directories that were 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from core.errors import Refused
-from core.hosts import HostRef, ImportRequest, Mount
+from core.explain import EXPLAIN
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import PhysicalVolume
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
@@ -18,10 +20,15 @@ from hostdrivers.linux_scripts import (
     ACTIVATE_UNDO,
     ATTACH,
     ATTACH_UNDO,
+    DEACTIVATE_OWN,
+    FORGET_OWN,
     IMPORT,
     IMPORT_UNDO,
     MOUNT,
     MOUNT_UNDO,
+    OWN,
+    TABLE,
+    TABLE_UNDO,
     USERS,
 )
 from hostdrivers.linux_shell import prelude, quoted, valid_name
@@ -57,7 +64,7 @@ def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
 def _devices(request: ImportRequest) -> str:
     """Lines that find each physical volume's device now, by serial, and join them for LVM's private device list."""
     partition_of = {uuid: p.partition for p in request.group.physical for uuid in (p.uuid,)}
-    lines, names = [], []
+    lines, names = ["look_at_disks"], []
     for number, (serial, uuid) in enumerate(request.bcvs):
         part = f" {shlex.quote(partition_of[uuid])}" if partition_of.get(uuid) else ""
         lines.append(f"D{number}=`need {shlex.quote(serial)}{part}` || exit 90")
@@ -66,12 +73,13 @@ def _devices(request: ImportRequest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _facts(request: ImportRequest) -> str:
-    """What the scripts insist on, as shell variables."""
+def _facts(request: ImportRequest, name: str = "") -> str:
+    """What the scripts insist on, as shell variables; `name` is what the group is called until it gets its final one."""
     group = request.group
     values = {
         "old": group.name,
-        "new": request.new_name,
+        "new": name or request.new_name,
+        "final": request.new_name,
         "vgid": group.uuid,
         "seqno": str(group.seqno),
         "pvids": " ".join(uuid for _, uuid in request.bcvs),
@@ -98,17 +106,16 @@ def _refuse_unfit(request: ImportRequest) -> None:
             raise Refused(
                 f"{name!r} is no valid name of a volume group; LVM would destroy the copy's metadata. Nothing was changed."
             )
-    if group.name == request.new_name:
-        raise Refused(
-            f"{group.name}: the group needs another name on the target (group_suffix); LVM hangs when they are equal."
-        )
+    if group.name == request.new_name and request.same_host:
+        raise Refused(f"{group.name}: the copy needs another name on the source's own host (group_suffix).")
 
 
 def import_group(host: HostRef, request: ImportRequest) -> Step:
     """Give the copy an identity and a name of its own."""
     _refuse_unfit(request)
     serials = tuple(dict.fromkeys(serial for serial, _ in request.bcvs))
-    body = _facts(request) + _devices(request)
+    first = f"{request.new_name}_sm" if request.new_name == request.group.name else ""
+    body = _facts(request, first) + _devices(request)
     return Step(
         f"import-{request.group.name}",
         Phase.IMPORT,
@@ -182,6 +189,71 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         command=_change(host, f"mount {mount_.mount_point}", body + late + facts + MOUNT),
         fence=tuple(dict.fromkeys(serial for serial, _ in request.bcvs)),
         undo=_change(host, f"unmount {mount_.mount_point}", facts + MOUNT_UNDO),
+    )
+
+
+def _lines(host_mounts: Iterable[Mount], group: str, options: str = "defaults") -> str:
+    """Device, kind, options and mount point of each, for a function that reads them."""
+    return "".join(f"{mapper_path(group, m.volume)}|{m.kind}|{m.options or options}|{m.mount_point}\n" for m in host_mounts)
+
+
+def _outer_first(mounts: Iterable[Mount]) -> list[Mount]:
+    return sorted(mounts, key=lambda m: (m.mount_point.count("/"), m.mount_point))
+
+
+def _own(own: OwnGroup) -> str:
+    values = {"old": own.group.name, "vgid": own.group.uuid, "serials": " ".join(own.serials)}
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def stop_group(host: HostRef, own: OwnGroup) -> Step:
+    """Unmount and deactivate a group on its own host."""
+    name, mounts = own.group.name, _outer_first(own.mounts)
+    stop = f"look_own\nstop_own <<'MOUNTS'\n{_lines(reversed(mounts), name)}MOUNTS\n"
+    start = f"look_own\nstart_own <<'MOUNTS'\n{_lines(mounts, name)}MOUNTS\n"
+    return Step(
+        f"stop-{name}",
+        Phase.STOP,
+        StepKind.COMMAND,
+        f"Unmount and deactivate {name} on {host.name}",
+        host.name,
+        EXPLAIN["stop"],
+        command=_change(host, f"stop {name}", _own(own) + OWN + stop + DEACTIVATE_OWN),
+        fence=own.serials,
+        undo=_change(host, f"start {name} again", _own(own) + OWN + start),
+    )
+
+
+def start_group(host: HostRef, own: OwnGroup) -> Step:
+    """Activate a group on its own host, check and mount its filesystems."""
+    name = own.group.name
+    start = f"start_own <<'MOUNTS'\n{_lines(_outer_first(own.mounts), name)}MOUNTS\n"
+    return Step(
+        f"start-{name}",
+        Phase.START,
+        StepKind.COMMAND,
+        f"Activate {name} on {host.name}, check and mount its filesystems",
+        host.name,
+        EXPLAIN["start"],
+        command=_change(host, f"start {name}", _own(own) + OWN + "look_own\n" + FORGET_OWN + start),
+        fence=own.serials,
+    )
+
+
+def table_entries(host: HostRef, request: ImportRequest) -> Step:
+    """Entries in /etc/fstab between two lines of our mark."""
+    lines = _lines(_outer_first(request.mounts), request.new_name).rstrip("\n")
+    values = {"lines": lines, "mark": f"# splitmount takeover of {request.group.name}"}
+    head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return Step(
+        f"table-{request.group.name}",
+        Phase.MOUNT,
+        StepKind.COMMAND,
+        f"Add {len(request.mounts)} mounts to /etc/fstab of {host.name}",
+        host.name,
+        EXPLAIN["table"],
+        command=_change(host, "add entries to /etc/fstab", head + TABLE),
+        undo=_change(host, "remove our entries from /etc/fstab", head + TABLE_UNDO),
     )
 
 

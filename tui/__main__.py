@@ -47,8 +47,11 @@ def parser() -> argparse.ArgumentParser:
     map_.add_argument("set", metavar="SET")
     map_.add_argument("--out", type=Path, metavar="DIR")
     _operation(add("plan", "show what a run would do; changes nothing"))
-    run = add("run", "do it: backup, map, split, establish, cleanup")
+    run = add("run", "do it: backup, map, split, establish, cleanup, rehearse, restore, takeover")
     _operation(run)
+    run.add_argument(
+        "--confirm", metavar="SET", default="", help="for restore and takeover: the set's name once more, instead of --yes"
+    )
     run.add_argument(
         "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
     )
@@ -73,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _operation(one: argparse.ArgumentParser) -> None:
-    one.add_argument("operation", choices=["backup", "map", "split", "establish", "cleanup"])
+    one.add_argument("operation", choices=["backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover"])
     one.add_argument("set", metavar="SET")
     one.add_argument("--pre-policy", metavar="POLICY")
     one.add_argument("--post-policy", metavar="POLICY")

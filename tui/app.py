@@ -100,9 +100,9 @@ class Console(App[int]):
 
         self.when_done(future, show)
 
-    def start(self, plan: Plan, *, stepwise: bool) -> None:
+    def start(self, plan: Plan, *, stepwise: bool, confirmed: str = "") -> None:
         """Start a run; its page takes the place of the preview."""
-        future = self.engine.start(plan, stepwise=stepwise)
+        future = self.engine.start(plan, stepwise=stepwise, confirmed=confirmed)
 
         def show() -> None:
             try:

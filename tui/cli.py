@@ -214,7 +214,12 @@ def _plan(options: argparse.Namespace, engine: Engine) -> int:
 
 def _run(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
-    if not options.yes:
+    if plan.confirm and options.confirm != plan.confirm:
+        say("\n".join(plan_lines(plan)))
+        raise Refused(
+            f"this is the plan; nothing was done. It overwrites or takes over: add --confirm {plan.confirm} to run it"
+        )
+    if not options.yes and not plan.confirm:
         say("\n".join(plan_lines(plan)))
         raise Refused("this is the plan; nothing was done. Add --yes to run it")
     return _do(engine, plan, options.json)

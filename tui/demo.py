@@ -8,47 +8,70 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import ConfigError
-from core.facade import PlanRequest
+from core.facade import Facade, PlanRequest
 
 if TYPE_CHECKING:
-    from hostdrivers.emulated.estate import RunningEstate
+    from hostdrivers.emulated.estate import Family, RunningEstate
     from tui.screens.school import Lesson
 
+_AROUND = (
+    "arrows and Enter walk the tree; ? shows every key; l is the log; F switches accidents; nothing runs without a preview."
+)
+_BACKUP = "r runs the plan, y confirms; t goes step by step. Then B lists the backups."
+_TAKEOVER = "its map is kept, then the source dies. Read the preview, press r, and type the set's name (Tab goes to the field)."
+_RESTORE = "the mirrors are split (here a moment ago), then files are damaged. Press r, and type the set's name (Tab goes to the field)."
 BANNER = "EMULATED, nothing here is real"
 
 
 class DemoSchool:
     """What is offered on the emulated estate."""
 
-    def __init__(self, running: RunningEstate) -> None:
-        """The estate must be listening."""
-        self._running = running
+    def __init__(self, running: RunningEstate, engine: Facade) -> None:
+        """The estate must be listening; lessons that need a past make it with the engine."""
+        self._running, self._engine = running, engine
+        self._helper = ThreadPoolExecutor(1, "lesson")
 
     @property
     def lessons(self) -> tuple[Lesson, ...]:
-        """The offers, each for one set of the estate."""
+        """The offers: for each set of the estate a backup, a takeover, a restore."""
         from tui.screens.school import Lesson
 
-        sets = [family.set_name for family in self._running.estate.families]
-        backups = tuple(
-            Lesson(
-                f"Run a backup of {name}",
-                "r runs the plan, y confirms; t goes step by step. Then B lists the backups.",
-                request,
-            )
-            for name in sets
-            for request in (PlanRequest("backup", name),)
+        families = self._running.estate.families
+        names = [family.set_name for family in families]
+        return (
+            Lesson("Look around", _AROUND),
+            *(Lesson(f"Run a backup of {name}", _BACKUP, PlanRequest("backup", name)) for name in names),
+            *(
+                Lesson(f"Lose {f.source.name} and take over {f.set_name}", _TAKEOVER, PlanRequest("takeover", f.set_name))
+                for f in families
+            ),
+            *(Lesson(f"Restore last night of {name}", _RESTORE, PlanRequest("restore", name)) for name in names),
         )
-        around = Lesson(
-            "Look around", "arrows and Enter walk the tree; ? shows every key; l is the log; nothing runs without a preview."
-        )
-        return (around, *backups)
+
+    def prepare(self, lesson: Lesson) -> Future[None]:
+        """Bring about what a lesson begins with: a dead host, or mirrors that were split and files that are damaged since."""
+        return self._helper.submit(self._prepare, lesson.request)
+
+    def _prepare(self, request: PlanRequest | None) -> None:
+        if request is None or request.operation == "backup":
+            return
+        family = next(f for f in self._running.estate.families if f.set_name == request.set_name)
+        first = "map" if request.operation == "takeover" else "split"
+        run = self._engine.start(self._engine.plan(PlanRequest(first, request.set_name)).result()).result()
+        while run in self._engine.running():
+            time.sleep(0.05)
+        if request.operation == "takeover":
+            self.switch(f"host-lost@{family.source.name}")
+        else:
+            self._running.do(lambda: damage(family))
 
     def accidents(self) -> Mapping[str, tuple[bool, str]]:
         """Everything that can go wrong here."""
@@ -94,7 +117,19 @@ def run_demo(options: Namespace) -> int:
             return _print(engine)
         from tui.app import run_console
 
-        return run_console(engine, banner=BANNER, school=DemoSchool(running))
+        return run_console(engine, banner=BANNER, school=DemoSchool(running, engine))
+
+
+def damage(family: Family) -> None:
+    """What somebody did to the source since last night: one file of each filesystem is gone, another is ruined."""
+    from hostdrivers.emulated.tools import list_directory
+
+    source = family.source
+    for point in source.mounts:
+        names = [n for n in list_directory(source.root, point) if source.root.stat(f"{point}/{n}")["file_type"] == "file"]
+        source.root.remove(f"{point}/{names[0]}")
+        source.write_file(f"{point}/{names[1]}", b"ruined\n")
+    source.sync()
 
 
 def _serve(running: RunningEstate) -> int:

@@ -68,7 +68,7 @@ def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-    number = engine.start(plan).result()
+    number = engine.start(plan, confirmed=plan.confirm).result()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")

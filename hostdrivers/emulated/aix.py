@@ -108,7 +108,7 @@ class Aix(AixFiles):
             except OSError:
                 continue
             if label is not None and label[1].id == known.id:
-                return label[1]
+                return replace(label[1], name=known.name)  # AIX keeps the name in its ODM, not on the disks
         return None
 
     def active(self, command: str, name: str) -> tuple[Known, Group]:

@@ -134,6 +134,13 @@ def _guarded(scene: Scene, on: bool) -> None:
     _headers(scene, lambda header: replace(header, guard=on), ("jfs2",))
 
 
+def _dead(scene: Scene, on: bool) -> None:
+    front = scene.estate.fronts[scene.machine.name]
+    front.dead = on
+    if on:
+        front.cut()
+
+
 def _lost(scene: Scene, on: bool) -> None:
     front = scene.estate.fronts[scene.machine.name]
     front.lose_after = 1 if on else None
@@ -155,5 +162,6 @@ FAULTS: Mapping[str, Fault] = {
     "guarded": Fault("a JFS2 is guarded against a second mount", (SOURCE,), _guarded, ("aix",)),
     "full-disk": Fault("there is no space left where the backups lie", (VAULT,), _flag("full")),
     "connection-lost": Fault("the connection breaks while a change is under way", (SOURCE, TARGET), _lost),
+    "host-lost": Fault("the host is dead: nobody answers there", (SOURCE, TARGET), _dead),
     "locale": Fault("the host answers in another language whatever it is told", (SOURCE, TARGET), _flag("locale")),
 }

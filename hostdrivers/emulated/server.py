@@ -23,8 +23,10 @@ class Door(asyncssh.SSHServer):
         self._front = front
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Remember it."""
+        """Remember it; a dead host takes none."""
         self._front.connections.add(conn)
+        if self._front.dead:
+            conn.abort()
 
     def begin_auth(self, username: str) -> bool:
         """A key is needed, whatever the name."""
@@ -41,6 +43,7 @@ class Front:
         self.port = 0
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.commands: list[str] = []
+        self.dead = False
         self.lose_after: int | None = None  # accidents: a change is under way when the connection goes
         self._pumps: set[asyncio.Task[None]] = set()
         self._listener: asyncssh.SSHAcceptor | None = None

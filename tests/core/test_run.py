@@ -17,8 +17,9 @@ from core.hosts import HostRef
 from core.journal import Journal
 from core.maps import MapKeeper
 from core.model import Estate, PairState
-from core.operations import SetDrivers, make_plan, pairs_in_use
+from core.operations import SetDrivers, pairs_in_use
 from core.plan import Plan
+from core.planner import make_plan
 from core.recover import cleanup_plan, outstanding
 from core.run import Run
 from core.settings import PostPolicy, PrePolicy

@@ -17,7 +17,7 @@ from pathlib import Path
 from core.arrays.base import SplitMark
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
-from core.hosts import HostRef, ImportRequest, Mount
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import (
     Device,
     Filesystem,
@@ -275,6 +275,15 @@ class ToyHost:
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
         name = "mounted-" + mount.source_mount_point.strip("/").replace("/", "_")
         return self._step(host, Phase.MOUNT, name, f"active-{request.group.name}")
+
+    def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
+        return self._step(host, Phase.STOP, f"stopped-{own.group.name}", ".")
+
+    def start_group(self, host: HostRef, own: OwnGroup) -> Step:
+        return self._step(host, Phase.START, f"started-{own.group.name}", f"stopped-{own.group.name}")
+
+    def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
+        return self._step(host, Phase.MOUNT, f"table-{request.group.name}", f"active-{request.group.name}")
 
 
 class ToyBackup:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 from tui.plain import printable
 
@@ -45,3 +45,39 @@ class Ask(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """Escape."""
         self.dismiss(answer)
+
+
+class TypeName(ModalScreen[str]):
+    """The question before data is overwritten: the set's name must be typed. Cancel has the focus, an empty field does nothing."""
+
+    BINDINGS = [Binding("escape", "leave", "Cancel")]
+
+    def __init__(self, consequences: str, name: str) -> None:
+        """`consequences` is shown whole; `name` is what must be typed."""
+        super().__init__()
+        self._consequences, self._wanted = consequences, name
+
+    def compose(self) -> ComposeResult:
+        """What will happen, the field, the way back."""
+        with VerticalScroll(id="ask", can_focus=False):
+            yield Static(Text(printable(self._consequences)))
+            yield Static(Text(f"\nTo go on, type the name of the set: {printable(self._wanted)}", style="bold"))
+            yield Input(id="name", placeholder="Tab comes here; Esc cancels")
+            yield Button("Cancel", id="cancel")
+
+    def on_mount(self) -> None:
+        """The way back has the focus."""
+        self.query_one("#cancel", Button).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Only the very name goes on."""
+        if event.value == self._wanted:
+            self.dismiss(self._wanted)
+
+    def on_button_pressed(self) -> None:
+        """Cancel."""
+        self.dismiss("")
+
+    def action_leave(self) -> None:
+        """Escape."""
+        self.dismiss("")

@@ -12,7 +12,7 @@ from core.transport import Command, shown
 from tui.keys import bindings
 from tui.plain import printable
 from tui.rows import plan_rows
-from tui.screens.ask import Ask
+from tui.screens.ask import Ask, TypeName
 from tui.screens.base import Page, put
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
@@ -98,7 +98,14 @@ class PlanPage(Page):
             if yes:
                 self.console_app.start(self._plan, stepwise=stepwise)
 
-        self.app.push_screen(Ask(question, "y", "run it"), answered)
+        def typed(word: str | None) -> None:
+            if word:
+                self.console_app.start(self._plan, stepwise=stepwise, confirmed=word)
+
+        if self._plan.confirm:
+            self.app.push_screen(TypeName("\n".join([question, "", *self._plan.summary]), self._plan.confirm), typed)
+        else:
+            self.app.push_screen(Ask(question, "y", "run it"), answered)
 
     def action_back(self) -> None:
         """Nothing was done."""

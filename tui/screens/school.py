@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +24,6 @@ class Lesson:
     title: str
     hint: str
     request: PlanRequest | None = None
-    accident: str = ""
 
 
 class School(Protocol):
@@ -32,6 +32,9 @@ class School(Protocol):
     @property
     def lessons(self) -> tuple[Lesson, ...]:
         """In the order of the page."""
+
+    def prepare(self, lesson: Lesson) -> Future[None]:
+        """Bring about what the lesson begins with."""
 
     def accidents(self) -> Mapping[str, tuple[bool, str]]:
         """Each accident as NAME@HOST: whether it is on, and what it is."""
@@ -79,11 +82,10 @@ class SchoolPage(Page):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open it."""
         lesson, app = self._school.lessons[event.option_index], self.console_app
-        if lesson.accident:
-            self._school.switch(lesson.accident)
+        request = lesson.request
         self.dismiss(None)
-        if lesson.request is not None:
-            app.plan(lesson.request)
+        if request is not None:
+            app.when_done(self._school.prepare(lesson), lambda: app.plan(request))
 
     def action_move(self, step: int) -> None:
         """Up and down."""

@@ -1,0 +1,210 @@
+"""The moments that the tool exists for: restore from the mirror, takeover from a dead source, rehearsal. Pure, as all planning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.checks import same_layout
+from core.errors import Refused
+from core.hosts import Mount, OwnGroup
+from core.model import MOUNTED_KINDS, HostFacts, PairState, VolumeGroup
+from core.operations import (
+    Context,
+    Planned,
+    after_policy,
+    await_state,
+    before_policy,
+    bring_up,
+    clean_up,
+    import_requests,
+    keep_map,
+    measure,
+    phased,
+    settle,
+)
+from core.plan import AwaitState, Phase
+from core.policy import torn, undated
+from core.settings import FreezeSettings, PrePolicy
+
+_MB = 1 << 20
+
+
+# --- rehearsal --------------------------------------------------------------------------------------------------------
+
+
+def plan_rehearse(context: Context) -> Planned:
+    """A takeover beside the running source, under other names and below a prefix, which leaves nothing behind."""
+    before = before_policy(context)
+    up = bring_up(context, before.pairs)
+    after, summary = after_policy(context, before.pairs)
+    start = [measure(context, Phase.MEASURE, "basis", context.settings.source), keep_map(context)]
+    what = "rehearses a takeover: the copy comes up beside the source under other names, is checked and mounted, and goes again"
+    untested = "not tested: names and mount points of the source, an application, network addresses"
+    return [*start, *before.steps, *up, *clean_up(context, up), *after], [what, *before.summary, *summary, untested]
+
+
+# --- restore ----------------------------------------------------------------------------------------------------------
+
+
+def own_groups(context: Context, facts: HostFacts) -> tuple[OwnGroup, ...]:
+    """The set's groups on the host that owns them, each with what is mounted from it."""
+    return tuple(_own(group, facts) for group in context.groups)
+
+
+def _own(group: VolumeGroup, facts: HostFacts) -> OwnGroup:
+    mounts = tuple(
+        Mount(f.volume, f.kind, f.mount_point, f.mount_point, _options(f.options))
+        for f in facts.filesystems
+        if f.group == group.name and f.mounted and f.kind in MOUNTED_KINDS
+    )
+    return OwnGroup(group, mounts, tuple(dict.fromkeys(p.device_serial for p in group.physical)))
+
+
+def _options(options: str) -> str:
+    """Mount options as a mount takes them again; words that only the kernel says are left out."""
+    words = [w for w in options.replace(" ", ",").split(",") if w in ("ro", "rw", "nosuid", "nodev", "noexec", "noatime")]
+    return ",".join(words)
+
+
+def plan_restore(context: Context) -> Planned:
+    """BCV → STD: the source lets go, the array copies back, the source takes up again. The BCV keeps its point in time."""
+    _refuse_restore(context)
+    drivers, settings = context.drivers, context.settings
+    groups = own_groups(context, context.source)
+    stop = [drivers.source.stop_group(drivers.source_ref, own) for own in reversed(groups)]
+    copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
+    copy = [replace(step, commits=step.command is not None) for step in copy]
+    pairs = context.plain_pairs
+    wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
+    steps = [
+        measure(context, Phase.MEASURE, "basis", settings.source),
+        measure(context, Phase.MEASURE, "idle", settings.target),
+        *phased(tuple(stop), Phase.STOP),
+        *copy,
+        await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
+        *settle(context, Phase.RESTORE, pairs, PairState.SPLIT),
+        *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in groups), Phase.START),
+    ]
+    return steps, _consequences(context, groups)
+
+
+def _refuse_restore(context: Context) -> None:
+    name = context.settings.name
+    odd = [s for s in context.pairs if s.state is not PairState.SPLIT]
+    if odd:
+        states = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in odd)
+        raise Refused(f"restore of {name} is refused, nothing was changed:\n  there is no point in time to restore: {states}")
+    if sentences := torn(context.pairs):
+        raise Refused(f"restore of {name} is refused, nothing was changed:\n  the mirrors hold several: {'; '.join(sentences)}")
+    if undated(context.pairs):
+        raise Refused(
+            f"restore of {name} is refused, nothing was changed:\n  the array does not say when the mirrors were split"
+        )
+    if context.kept is None:
+        raise Refused(
+            f"restore of {name} is refused, nothing was changed:\n  no map is kept from before the split, so nothing proves that "
+            f"the groups still have the layout of that point in time"
+        )
+    if changed := same_layout(context.kept, context.source):
+        raise Refused(
+            f"restore of {name} is refused, nothing was changed:\n  the groups are not as they were at that point in time: "
+            + "; ".join(changed)
+        )
+
+
+def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
+    """What the restore overwrites, from what, and what it does not touch: shown before the name is typed."""
+    settings = context.settings
+    at = next((s.split_at for s in context.pairs if s.split_at), None)
+    age = (
+        f"{at:%Y-%m-%d %H:%M:%S} UTC, {_age((context.estate.measured_at - at).total_seconds())} ago"
+        if at
+        else "a time that is unknown"
+    )
+    lines = [f"OVERWRITES {settings.source}: BCV -> STD, with the state of {age}"]
+    lines += [f"  {s.pair.bcv} -> {s.pair.std}  {_size(s.std_size)}" for s in context.pairs]
+    for own in groups:
+        mounts = ", ".join(m.mount_point for m in own.mounts) or "nothing mounted"
+        lines.append(f"  group {own.group.name}: {len(own.group.volumes)} volumes; {mounts}")
+    tracks = [(s.std_tracks, s.bcv_tracks, s.track_size) for s in context.pairs]
+    if context.request.full or any(a is None or b is None for a, b, _ in tracks):
+        lines.append(
+            "  copies the devices whole" if context.request.full else "  how much is copied is unknown: the array has no counts"
+        )
+    else:
+        moved = sum(((a or 0) + (b or 0)) * size for a, b, size in tracks)
+        lines.append(f"  copies at most {sum((a or 0) + (b or 0) for a, b, _ in tracks)} tracks, {moved // 1024} KiB")
+    lines.append("  lost: everything written on the source since; kept: the point in time on the BCVs")
+    lines.append("  not restored: anything outside these groups, such as other disks and the system itself")
+    return lines
+
+
+def _size(size: int | None) -> str:
+    return f"{size / _MB:.0f} MiB" if size is not None else "size unknown"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+# --- takeover ---------------------------------------------------------------------------------------------------------
+
+
+def plan_takeover(context: Context) -> Planned:
+    """The target takes the source's place: its groups under their own names, its mount points, for writing, and to stay."""
+    settings, estate = context.settings, context.estate
+    living = estate.source is not None
+    if settings.source == settings.target:
+        raise Refused(f"takeover of {settings.name} is refused, nothing was changed:\n  source and target are one host")
+    if estate.source is not None:
+        _refuse_living(context, estate.source)
+    quiet = replace(context, settings=replace(settings, freeze=FreezeSettings(enabled=False)))
+    quiet = replace(quiet, request=replace(quiet.request, pre_policy=quiet.request.pre_policy or PrePolicy.DOWN_IF_NEEDED))
+    before = before_policy(quiet)
+    up = bring_up(quiet, before.pairs, takeover=True)
+    requests = import_requests(settings, context.source, context.plain_pairs, takeover=True)
+    drivers = context.drivers
+    table = [drivers.target.table_entries(drivers.target_ref, request) for request in requests if request.mounts]
+    start = [measure(context, Phase.MEASURE, "released", settings.source)] if living else []
+    steps = [
+        *start,
+        measure(context, Phase.MEASURE, "idle", settings.target),
+        *before.steps,
+        *up,
+        *phased(tuple(table), Phase.MOUNT),
+    ]
+    return steps, _takeover_summary(context, living)
+
+
+def _refuse_living(context: Context, source: HostFacts) -> None:
+    """A source that answers must have let go, or two hosts write to one service's data."""
+    groups = {g.name for g in context.groups}
+    mounted = [f.mount_point for f in source.filesystems if f.group in groups and f.mounted]
+    if mounted:
+        raise Refused(
+            f"takeover of {context.settings.name} is refused, nothing was changed:\n  the source {source.host} is alive and uses "
+            f"its data: {', '.join(mounted)} mounted. Stop it there first, or use a restore or a rehearsal."
+        )
+
+
+def _takeover_summary(context: Context, living: bool) -> list[str]:
+    settings = context.settings
+    lines = [
+        f"{settings.target} TAKES THE PLACE of {settings.source}: same groups, same mount points, for writing, and it stays so"
+    ]
+    if not living:
+        kept = context.kept
+        when = f"{kept.measured_at:%Y-%m-%d %H:%M:%S} UTC" if kept else "unknown"
+        lines.append(
+            f"  {settings.source} does not answer: its layout is from the map kept at {when}; nothing there could be measured"
+        )
+    at = next((s.split_at for s in context.pairs if s.split_at and s.state is PairState.SPLIT), None)
+    if at:
+        lines.append(f"  the data is of {at:%Y-%m-%d %H:%M:%S} UTC; what came later on the source is not in it")
+    elif all(s.state is PairState.ESTABLISHED for s in context.pairs):
+        lines.append("  the mirrors are still established: they are split now, as they stood when the source stopped writing")
+    lines += [f"  group {g.name}: {', '.join(d.device_serial for d in g.physical)}" for g in context.groups]
+    return lines
