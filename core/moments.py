@@ -82,7 +82,7 @@ def plan_restore(context: Context) -> Planned:
         *phased(tuple(stop), Phase.STOP),
         *copy,
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
-        *settle(context, Phase.RESTORE, pairs, PairState.SPLIT),
+        *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),
         *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in groups), Phase.START),
     ]
     return steps, _consequences(context, groups)

@@ -50,7 +50,10 @@ class ArrayDriver(Protocol):
         """Hide the BCVs that hosts can see."""
 
     def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
-        """A change that books the copies which brought the pairs to `state`; None where the array does it itself."""
+        """A change that books the copies which brought the pairs to `state`; None where the array does it itself.
+
+        RESTORING stands for a restore that has ended, after which the pairs are split as before.
+        """
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
         """How `status` will show a pair when earlier steps of a plan have brought it to `state`."""

@@ -316,8 +316,8 @@ class QemuArray:
         return (self._step("not-ready", "Hide the BCVs from the target", lines, (s.pair for s in pairs), _HIDE),)
 
     def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
-        """Book the copies that brought the pairs to `state`."""
-        kind = {PairState.ESTABLISHED: "e", PairState.SPLIT: "s"}[state]
+        """Book the copies that brought the pairs to `state`; those of a restore for RESTORING."""
+        kind = {PairState.ESTABLISHED: "e", PairState.SPLIT: "s", PairState.RESTORING: "r"}[state]
         nodes = [self._node(pair.bcv) for pair in pairs]
         lines = [line for node in nodes for line in _settle(node, kind, (COPY + kind,))]
         return self._command("book the finished copies", lines) if lines else None
