@@ -12,7 +12,7 @@ from pathlib import Path
 from core.arrays.symmetrix import SymmetrixArray
 from core.config import load
 from core.engine import Engine
-from core.events import Event, RunEnded, StepEnded
+from core.events import Event, RunEnded, RunPaused, StepEnded
 from core.facade import PlanRequest
 from core.plan import Plan
 from hostdrivers.emulated import filesystem
@@ -47,7 +47,20 @@ class Bench:
 
     def run(self, request: PlanRequest) -> RunEnded:
         """Plan it, run it, and wait for its end."""
-        number = self.engine.start(self.plan(request), stepwise=False).result()
+        return self.finish(self.engine.start(self.plan(request), stepwise=False).result())
+
+    def go(self, number: int, steps: int) -> None:
+        """Let a run that goes step by step do so many steps."""
+        for done in range(steps):
+            self.engine.proceed(number)
+            limit = time.monotonic() + 60
+            while sum(isinstance(e, RunPaused) and e.run == number for e in self.events) < done + 2:
+                self.events += self.engine.drain()
+                assert time.monotonic() < limit, "the run does not pause"
+                time.sleep(0.02)
+
+    def finish(self, number: int) -> RunEnded:
+        """Wait for the end of a run."""
         limit = time.monotonic() + 100
         while time.monotonic() < limit:
             self.events += self.engine.drain()

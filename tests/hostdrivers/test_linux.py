@@ -246,7 +246,10 @@ def test_the_import_always_has_a_private_device_list_a_limit_and_a_name_of_its_o
     assert command is not None
     assert 'timeout 120 vgimportclone --config "$config" --nohints --devices "$DEVS" -n "$new"' in command.text
     with pytest.raises(Refused, match="another name"):
-        DRIVER.import_group(HOST, replace(request(), new_name="vgdata"))
+        DRIVER.import_group(HOST, replace(request(), new_name="vgdata", same_host=True))
+    taken_over = DRIVER.import_group(HOST, replace(request(), new_name="vgdata")).command
+    assert taken_over is not None
+    assert "new=vgdata_sm\nfinal=vgdata\n" in taken_over.text, "never the name that is on the disks at once: LVM hangs"
     with pytest.raises(Refused, match="no valid name"):
         DRIVER.import_group(HOST, replace(request(), new_name="bad name"))
 

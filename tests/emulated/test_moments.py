@@ -1,0 +1,229 @@
+"""Restore, takeover and rehearsal on every family: what they bring about, and what they refuse with nothing changed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import Refused, SplitmountError
+from core.events import RunEnded
+from core.facade import PlanRequest
+from core.settings import PostPolicy
+from hostdrivers.emulated.array import TRACK
+from hostdrivers.emulated.estate import Family
+from tests.emulated.bench import NAMES, Bench, bench
+
+
+@pytest.fixture(params=NAMES)
+def night(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench, Family]]:
+    """An estate of one family whose mirrors hold a point in time, with the source running on since."""
+    with bench(tmp_path, (request.param,)) as made:
+        end = made.run(PlanRequest("backup", request.param, post_policy=PostPolicy.LEAVE_DOWN))
+        assert end.exit_code == 0, end.message
+        yield made, made.family(request.param)
+
+
+def source_files(made: Bench, family: Family) -> dict[str, str]:
+    """Every file of the set on its source, by path."""
+    return {p + path: digest for p in sorted(family.source.mounts) for path, digest in made.files(family.source, p).items()}
+
+
+def damage(made: Bench, family: Family) -> None:
+    """A new file, a ruined file, a lost file, in every filesystem; all of it on the disks."""
+
+    def act() -> None:
+        for point in family.source.mounts:
+            names = sorted(p for p in made_files(family, point))
+            family.source.root.remove(names[0])
+            family.source.write_file(names[1], b"ruined")
+            family.source.write_file(f"{point}/new", b"since the split")
+        family.source.sync()
+
+    made.running.do(act)
+
+
+def made_files(family: Family, point: str) -> list[str]:
+    from tests.emulated.bench import digests
+
+    return [point + path for path in digests(family.source, point) if path.count("/") == 1]
+
+
+def states(made: Bench, family: Family) -> list[str]:
+    return [str(made.estate.array.word(std, bcv)) for std, bcv in family.pairs]
+
+
+def images(family: Family) -> list[str]:
+    """Checksums of the standards' written tracks."""
+    out = []
+    for std, _ in family.pairs:
+        data = std.image()
+        out.append(hashlib.sha256(b"".join(data[t * TRACK : (t + 1) * TRACK] for t in sorted(std.written))).hexdigest())
+    return out
+
+
+def confirmed(made: Bench, operation: str, name: str) -> RunEnded:
+    """Plan it, and start it with the name typed."""
+    plan = made.plan(PlanRequest(operation, name))
+    assert plan.confirm == name
+    return made.finish(made.engine.start(plan, confirmed=name).result())
+
+
+def test_a_restore_brings_back_the_point_in_time_and_the_mirrors_keep_it(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    before = source_files(made, family)
+    damage(made, family)
+    assert source_files(made, family) != before
+    mounts = sorted(family.source.mounts)
+    end = confirmed(made, "restore", family.set_name)
+    assert (end.exit_code, end.message) == (0, "done")
+    assert source_files(made, family) == before
+    assert sorted(family.source.mounts) == mounts
+    assert set(states(made, family)) == {"Split"}
+    damage(made, family)
+    assert confirmed(made, "restore", family.set_name).exit_code == 0, "the point in time can be restored again"
+    assert source_files(made, family) == before
+
+
+def test_a_restore_says_what_it_overwrites_from_the_plan_that_will_run(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    damage(made, family)
+    plan = made.plan(PlanRequest("restore", family.set_name))
+    text = "\n".join(plan.summary)
+    assert f"OVERWRITES {family.source.name}" in text
+    for std, bcv in family.pairs:
+        assert f"{bcv.serial} -> {std.serial}" in text
+    assert all(point in text for point in family.source.mounts)
+    assert "tracks" in text
+    commits = [s.id for s in plan.steps if s.commits]
+    stops = [i for i, s in enumerate(plan.steps) if s.id.startswith("stop-")]
+    starts = [i for i, s in enumerate(plan.steps) if s.id.startswith("start-")]
+    first = next(i for i, s in enumerate(plan.steps) if s.commits)
+    assert commits
+    assert max(stops) < first < min(starts)
+
+
+def test_nothing_starts_without_the_name_and_yes_alone_is_refused(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    plan = made.plan(PlanRequest("restore", family.set_name))
+    for word in ("", "yes", family.set_name.upper()):
+        with pytest.raises(Refused, match="name was typed"):
+            made.engine.start(plan, confirmed=word).result()
+    command = [sys.executable, "-m", "tui", "--config", str(made.estate.config), "run", "restore", family.set_name, "--yes"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    assert f"--confirm {family.set_name}" in done.stderr
+
+
+VIOLATIONS: dict[str, tuple[Callable[[Bench, Family], object], str]] = {
+    "a volume added since": (lambda m, f: m.switch(f"volume-added@{f.source.name}"), "refused"),
+    "a pair that was established again": (
+        lambda m, f: _establish_again(m, f),
+        "no point in time",
+    ),
+    "serials swapped": (lambda m, f: m.switch(f"swapped-serials@{f.target.name}"), "refused"),
+    "the map gone": (lambda m, f: _forget_maps(m), "no map is kept"),
+    "the map tampered with": (lambda m, f: _tamper(m), "map"),
+    "another split of one pair": (lambda m, f: _split_again(m, f), "several|not one"),
+}
+
+
+def _forget_maps(made: Bench) -> None:
+    for path in (made.estate.directory / "state" / "maps").rglob("*.*"):
+        path.unlink()
+
+
+def _tamper(made: Bench) -> None:
+    path = next((made.estate.directory / "state" / "maps").rglob("*.std"))
+    path.write_text(path.read_text().replace("Z-", "Q-").replace("group: name=", "group: name=x"))
+
+
+def _establish_again(made: Bench, family: Family) -> None:
+    def act() -> None:
+        made.estate.array.rate = 1e12
+        made.estate.array.establish([family.pairs[0]], full=True)
+        made.estate.array.settle()
+
+    made.running.do(act)
+
+
+def _split_again(made: Bench, family: Family) -> None:
+    def act() -> None:
+        array = made.estate.array
+        array.rate = 1e12
+        array.establish([family.pairs[0]], full=True)
+        array.settle()
+        now = array.now
+        array.now = lambda: now() + 5
+        array.split([family.pairs[0]])
+
+    made.running.do(act)
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS)
+def test_a_precondition_that_does_not_hold_refuses_a_restore_with_nothing_changed(
+    night: tuple[Bench, Family], violation: str
+) -> None:
+    made, family = night
+    act, words = VIOLATIONS[violation]
+    act(made, family)
+    before, mounts, disks = states(made, family), dict(family.source.mounts), images(family)
+    with pytest.raises(SplitmountError, match=words) as refusal:
+        confirmed(made, "restore", family.set_name)
+    assert refusal.value.exit_code in (2, 3)
+    assert (states(made, family), dict(family.source.mounts), images(family)) == (before, mounts, disks)
+
+
+def test_a_copy_that_is_mounted_on_the_target_refuses_a_restore(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    plan = made.plan(PlanRequest("rehearse", family.set_name, post_policy=PostPolicy.LEAVE_DOWN))
+    number = made.engine.start(plan, stepwise=True).result()
+    last = next(i for i, s in enumerate(plan.steps) if s.id.startswith("undo-"))
+    made.go(number, last)
+    with pytest.raises(Refused, match="refused"):
+        confirmed(made, "restore", family.set_name)
+    made.engine.proceed(number, to_end=True)
+    assert made.finish(number).exit_code == 0
+
+
+def test_a_rehearsal_leaves_nothing_and_the_source_untouched(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    before, disks = source_files(made, family), images(family)
+    end = made.run(PlanRequest("rehearse", family.set_name))
+    assert (end.exit_code, end.message) == (0, "done")
+    assert family.target.mounts == {}
+    assert (source_files(made, family), images(family)) == (before, disks)
+
+
+def test_a_dead_source_is_taken_over_from_the_kept_map_under_its_own_names(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    before = source_files(made, family)
+    mounts = sorted(family.source.mounts)
+    made.switch(f"host-lost@{family.source.name}")
+    plan = made.plan(PlanRequest("takeover", family.set_name))
+    assert "does not answer" in "\n".join(plan.summary)
+    end = confirmed(made, "takeover", family.set_name)
+    assert (end.exit_code, end.message) == (0, "done")
+    assert sorted(family.target.mounts) == mounts
+    assert not any(m.read_only for m in family.target.mounts.values())
+    there = {p + path: d for p in mounts for path, d in made.files(family.target, p).items()}
+    assert there == before
+
+
+def test_a_takeover_from_a_source_that_lives_and_works_is_refused(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    with pytest.raises(Refused, match="is alive and uses"):
+        confirmed(made, "takeover", family.set_name)
+    assert family.target.mounts == {}
+
+
+def test_a_takeover_without_any_kept_map_is_refused(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    _forget_maps(made)
+    made.switch(f"host-lost@{family.source.name}")
+    with pytest.raises(Refused, match="no map of"):
+        confirmed(made, "takeover", family.set_name)
