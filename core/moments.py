@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.checks import same_layout
 from core.errors import Refused
 from core.hosts import Mount, OwnGroup
+from core.mapfile import host_facts
 from core.model import MOUNTED_KINDS, HostFacts, PairState, VolumeGroup
 from core.operations import (
     Context,
@@ -105,11 +105,42 @@ def _refuse_restore(context: Context) -> None:
             f"restore of {name} is refused, nothing was changed:\n  no map is kept from before the split, so nothing proves that "
             f"the groups still have the layout of that point in time"
         )
-    if changed := same_layout(context.kept, context.source):
+    if changed := layout_changes(host_facts(context.kept), context):
         raise Refused(
             f"restore of {name} is refused, nothing was changed:\n  the groups are not as they were at that point in time: "
             + "; ".join(changed)
         )
+
+
+def layout_changes(then: HostFacts, context: Context) -> list[str]:
+    """What lies otherwise than in the map of that point in time, as sentences: devices and volumes of each group.
+
+    Ids of groups are left out: some systems give a copy a new one at its import, and a restore brings that back with it.
+    """
+    out = []
+    for group in context.groups:
+        before = then.group(group.name)
+        if before is None:
+            out.append(f"group {group.name} is not in the map")
+            continue
+        old, new = _lies(before), _lies(group)
+        out += [f"{group.name}: {what} was not there then" for what in new if what not in old]
+        out += [f"{group.name}: {what} is gone" for what in old if what not in new]
+        out += [
+            f"{group.name}: {what} was {old[what]} and is {new[what]}" for what in old if what in new and old[what] != new[what]
+        ]
+    return out
+
+
+def _lies(group: VolumeGroup) -> dict[str, str]:
+    """What of a group lies where: devices by serial, volumes by name, each with its size."""
+    serials = {p.path: p.device_serial for p in group.physical}
+    devices = {f"device {p.device_serial}": f"{p.size} bytes" for p in group.physical}
+    volumes = {
+        f"volume {v.name}": f"{v.kind} of {v.size} bytes on {', '.join(sorted(serials[d] for d in v.devices))}"
+        for v in group.volumes
+    }
+    return devices | volumes
 
 
 def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:

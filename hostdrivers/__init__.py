@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from core.hosts import HostDriver
 from hostdrivers.aix import AixDriver
+from hostdrivers.hpux import HpuxDriver
 from hostdrivers.linux import LinuxDriver
 
-DRIVERS: Mapping[str, HostDriver] = {"linux": LinuxDriver(), "aix": AixDriver()}
+DRIVERS: Mapping[str, HostDriver] = {"linux": LinuxDriver(), "aix": AixDriver(), "hpux": HpuxDriver()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hostdrivers.emulated.aix import Aix
 from hostdrivers.emulated.array import Array
 from hostdrivers.emulated.estate import MB, SETS_PER_ARRAY, Builder, Family, fill, hidden, pair_of
+from hostdrivers.emulated.hpux import Hpux
 from hostdrivers.emulated.machine import Slot
 
 DEVICES = 64  # of each source of a large estate
@@ -33,7 +34,23 @@ def aix_ledger(array: Array) -> Family:
     return Family("aix-ledger", source, target, ("testvg2-2", "ledgervg"), pairs, "/copy", array)
 
 
-FAMILIES: tuple[Builder, ...] = (aix_ledger,)
+def hpux_orders(array: Array) -> Family:
+    """The seed's table 4: one group over four devices, a VxFS on each; and the target names its devices the new way too."""
+    numbers = (("03A", "0C2"), ("03B", "0C3"), ("03C", "0C4"), ("03D", "0C5"))
+    pairs = tuple(pair_of(array, std, bcv, 96) for std, bcv in numbers)
+    source = Hpux("hpprod", [Slot(std, name=f"c3t8d{n}") for n, (std, _) in enumerate(pairs, 2)])
+    source.create_group("vgedm2", [f"c3t8d{n}" for n in range(2, 6)], 4 * MB)
+    for index, number in enumerate(range(2, 6)):
+        name, point = f"lvt8d{number}", f"/t8d{number}"
+        source.create_volume("vgedm2", name, "vxfs", 12, mount=point, on=[index], number=index + 1)
+        source.root.mkdir(point, True)
+        source.mount_checked(f"/dev/vgedm2/{name}", point, "vxfs", ["delaylog"])
+        fill(source, point, name, 5, 20_000)
+    target = Hpux("hpdr", hidden(*(bcv for _, bcv in pairs)), agile=True)
+    return Family("hpux-orders", source, target, ("vgedm2",), pairs, "/copy", array)
+
+
+FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders)
 
 
 def sized(number: int) -> Builder:

@@ -1,0 +1,67 @@
+"""The host driver for HP-UX with its own logical volume manager."""
+
+from __future__ import annotations
+
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
+from core.model import HostFacts
+from core.plan import Step
+from core.transport import Command, Result
+from hostdrivers import hpux_discovery, hpux_steps
+
+
+class HpuxDriver:
+    """Fits `core.hosts.HostDriver`; all the work is in the modules beside it."""
+
+    @property
+    def os(self) -> str:
+        """The word in the configuration."""
+        return "hpux"
+
+    @property
+    def freezable(self) -> frozenset[str]:
+        """None: VxFS has a freeze in its interface for programs, and no command for it."""
+        return frozenset()
+
+    def check(self, host: HostRef) -> Command:
+        """What is missing."""
+        return hpux_steps.check(host)
+
+    def discovery(self, host: HostRef) -> Command:
+        """One script for everything."""
+        return hpux_discovery.discovery(host)
+
+    def parse_discovery(self, host: HostRef, result: Result) -> HostFacts:
+        """Its output as facts."""
+        return hpux_discovery.parse_discovery(host, result)
+
+    def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
+        """The held shell."""
+        return hpux_steps.freeze(host, mount_points)
+
+    def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
+        """BCVs visible."""
+        return hpux_steps.attach(host, bcvs)
+
+    def import_group(self, host: HostRef, request: ImportRequest) -> Step:
+        """In this host's hands."""
+        return hpux_steps.import_group(host, request)
+
+    def activate(self, host: HostRef, request: ImportRequest) -> Step:
+        """Active."""
+        return hpux_steps.activate(host, request)
+
+    def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
+        """One filesystem checked and mounted."""
+        return hpux_steps.mount(host, request, mount)
+
+    def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """Out of use on its own host."""
+        return hpux_steps.stop_group(host, own)
+
+    def start_group(self, host: HostRef, own: OwnGroup) -> Step:
+        """In use again."""
+        return hpux_steps.start_group(host, own)
+
+    def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
+        """Where it would be mounted at the next start."""
+        return hpux_steps.table_entries(host, request)
