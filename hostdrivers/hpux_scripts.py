@@ -14,7 +14,7 @@ inquire() { # lines of "RAW-DEVICE SERIAL KB": what each device says of itself
   if type inq > /dev/null 2>&1; then
     $S inq -nodots 2>/dev/null | sed -n 's,^\(/dev/r[a-z]*/[^ :]*\) *:.*:\([0-9A-Za-z]*\) *: *\([0-9]*\) *$,\1 \2 \3,p'
   else
-    $S syminq 2>/dev/null | awk '$1 ~ /^\/dev\/r/ {print $1, $(NF - 1), $NF}'
+    $S syminq 2>/dev/null | awk '$1 ~ /^\/dev\/r/ {n = NF - 1; print $1, $n, $NF}'
   fi
 }
 look_at_disks() { SEEN=`inquire`; }

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hostdrivers.emulated import filesystem
-from hostdrivers.emulated.hpux_files import HpuxFiles
+from hostdrivers.emulated.hpux_mounts import HpuxFiles
 from hostdrivers.emulated.machine import Slot, options
 from hostdrivers.emulated.program import Answer, Call, Failed, Program, Usage
 from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, allocate, extents_of, read_label, write_label
