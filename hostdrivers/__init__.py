@@ -8,5 +8,11 @@ from core.hosts import HostDriver
 from hostdrivers.aix import AixDriver
 from hostdrivers.hpux import HpuxDriver
 from hostdrivers.linux import LinuxDriver
+from hostdrivers.solaris import SolarisDriver
 
-DRIVERS: Mapping[str, HostDriver] = {"linux": LinuxDriver(), "aix": AixDriver(), "hpux": HpuxDriver()}
+DRIVERS: Mapping[str, HostDriver] = {
+    "linux": LinuxDriver(),
+    "aix": AixDriver(),
+    "hpux": HpuxDriver(),
+    "solaris": SolarisDriver(),
+}

@@ -25,7 +25,7 @@ raw() { # BLOCK-DEVICE: its raw device
   echo "$1" | sed -e 's,/dsk/,/rdsk/,' -e 's,/disk/,/rdisk/,'
 }
 disks_of() { # SERIAL: the raw devices that say they are this one, persistent names alone where there are some
-  all=`echo "$SEEN" | awk -v s="$1" '$2 == s {print $1}'`
+  all=`echo "$SEEN" | awk -v s="$1" '$2 "" == s "" {print $1}'`
   new=`echo "$all" | grep /rdisk/`
   echo "${new:-$all}"
 }

@@ -7,6 +7,7 @@ from hostdrivers.emulated.array import Array
 from hostdrivers.emulated.estate import MB, SETS_PER_ARRAY, Builder, Family, fill, hidden, pair_of
 from hostdrivers.emulated.hpux import Hpux
 from hostdrivers.emulated.machine import Slot
+from hostdrivers.emulated.solaris import Solaris
 
 DEVICES = 64  # of each source of a large estate
 
@@ -48,6 +49,20 @@ def hpux_orders(array: Array) -> Family:
         fill(source, point, name, 5, 20_000)
     target = Hpux("hpdr", hidden(*(bcv for _, bcv in pairs)), agile=True)
     return Family("hpux-orders", source, target, ("vgedm2",), pairs, "/copy", array)
+
+
+def solaris_mail(array: Array) -> Family:
+    """The seed's table 2: two sliced disks in one VxVM group, two UFS that lie on both; and the id of the group is the printed one."""
+    pairs = (pair_of(array, "01F", "0E1", 160), pair_of(array, "020", "0E2", 160))
+    source = Solaris("sunmir2", [Slot(std, name=f"c1t0d{n}") for n, (std, _) in enumerate(pairs)])
+    source.create_group("testvg1", ["c1t0d0s2", "c1t0d1s2"], MB, dgid="947015961.1105.sunmir2")
+    for number, point in enumerate(("/mir1", "/mir2"), 1):
+        source.create_volume("testvg1", f"vol{number:02d}", "ufs", 48, mount=point, on=[0, 1], layout="STRIPE")
+        source.root.mkdir(point, True)
+        source.mount_checked(f"/dev/vx/dsk/testvg1/vol{number:02d}", point, "ufs", {"rw": ""})
+        fill(source, point, f"mail{number}", 8, 12_000)
+    target = Solaris("sundr", hidden(*(bcv for _, bcv in pairs)), enclosures=True)
+    return Family("solaris-mail", source, target, ("testvg1",), pairs, "/copy", array)
 
 
 FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders)

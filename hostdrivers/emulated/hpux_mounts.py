@@ -177,7 +177,9 @@ class HpuxFiles(Machine):
 
     def _bdf(self, call: Call) -> Answer:
         options(call.argv, "li", "t", "usage: bdf [-b] [-i] [-l] [-t type | [filesystem|file] ... ]")
-        out = "Filesystem          kbytes    used   avail %used Mounted on\n/dev/vg00/lvol3     204800  102400  102400   50% /\n"
+        out = (
+            "Filesystem          kbytes    used   avail %used Mounted on\n/dev/vg00/lvol3     204800  102400  102400   50% /\n"
+        )
         for m in self.mounts.values():
             size, used = m.volume.size >> 10, (m.header.length + 1023) >> 10
             numbers = f"{size:>8} {used:>7} {size - used:>7} {100 * used // size:>4}% {m.point}\n"

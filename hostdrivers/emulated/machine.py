@@ -106,6 +106,10 @@ class Machine:
         """The devices that the host has scanned, in the order of their names."""
         return [slot for slot in self.slots if slot.seen]
 
+    def knows(self, slot: Slot) -> bool:
+        """Whether the host's volume manager has a record of the device."""
+        return slot.seen
+
     def device(self, path: str) -> Disk | None:
         """The device behind a name in /dev; None when that is no device. OSError when it is gone."""
         return None
@@ -193,6 +197,12 @@ class Machine:
             self.root.mkdir(parent, True)
         self.root.write_file(path, data)
 
+    def executable(self, path: str) -> None:
+        """A file for a command that is known by its path."""
+        if not self.root.exists(path):
+            self.write_file(path, b"")
+            self.root.chmod(path, 0o755)
+
     # --- the shell --------------------------------------------------------------------------------------------------
 
     async def run(self, script: str, out: Sink, err: Sink, lines: asyncio.StreamReader | None = None) -> int:
@@ -215,7 +225,9 @@ class Machine:
         table["type"] = _type(frozenset(table) - (_MODERN - self.modern), frozenset(shell.capabilities().builtins) - _MODERN)
         for name, program in table.items():
             shell.add_command(name, _adapted(self, program))
-            if "/" not in name:
+            if "/" in name:
+                self.executable(name)
+            else:
                 for directory in ("/usr/bin", "/usr/sbin", "/sbin"):
                     shell.add_command(f"{directory}/{name}", _adapted(self, program))
         return shell

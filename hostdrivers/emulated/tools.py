@@ -52,7 +52,7 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
         "line": line,
         "cat": reads_input(cat),
         "ls": lambda call: _ls(machine, call),
-        "id": lambda call: _id(call),
+        "id": id_posix,
         "dd": reads_input(lambda call: _dd(machine, call)),
         "find": lambda call: _find(machine, call),
         "sync": lambda call: _sync(machine, call),
@@ -60,14 +60,11 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
         f"{machine.gnu}/find": lambda call: _find(machine, call),
         f"{machine.gnu}/sha256sum": lambda call: _sha256sum(machine, call),
     }
-    for path in table:
-        if path.startswith("/") and not machine.root.exists(path):
-            machine.root.write_file(path, b"")
-            machine.root.chmod(path, 0o755)
     return table
 
 
-def _id(call: Call) -> Answer:
+def id_posix(call: Call) -> Answer:
+    """`id`, and `id -u`."""
     if call.argv == ("-u",):
         return Answer("0\n")
     if call.argv:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hostdrivers.emulated.estate import RunningEstate
-from hostdrivers.emulated.families import FAMILIES
-from tests.emulated.transcripts import COMMANDS, FIXTURES, ssh, transcript
+from tests.emulated.transcripts import COMMANDS, FAMILY, FIXTURES, ssh, transcript
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEstate]:
-    made = RunningEstate(tmp_path_factory.mktemp("openssh") / "estate", FAMILIES)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("host", COMMANDS)
-def test_the_usual_commands_print_the_documented_formats(running: RunningEstate, host: str) -> None:
-    assert transcript(running, host) == (FIXTURES / f"{host}.txt").read_text()
+def test_the_usual_commands_print_the_documented_formats(tmp_path: Path, host: str) -> None:
+    assert transcript(host, tmp_path) == (FIXTURES / f"{host}.txt").read_text()
 
 
-def test_an_unknown_command_ends_with_127_and_a_wrong_key_is_not_let_in(running: RunningEstate, tmp_path: Path) -> None:
-    host = next(iter(COMMANDS))
+def test_an_unknown_command_ends_with_127_and_a_wrong_key_is_not_let_in(tmp_path: Path) -> None:
+    with contextlib.closing(RunningEstate(tmp_path / "estate", (FAMILY["aixprod"],))) as running:
+        unknown_and_refused(running, "aixprod", tmp_path)
+
+
+def unknown_and_refused(running: RunningEstate, host: str, tmp_path: Path) -> None:
     assert "[127]" in ssh(running, host, "nosuchcommand")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
     front = running.estate.fronts[host]

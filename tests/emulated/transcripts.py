@@ -9,10 +9,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hostdrivers.emulated.estate import RunningEstate
-from hostdrivers.emulated.families import FAMILIES
+from hostdrivers.emulated import families
+from hostdrivers.emulated.estate import Builder, RunningEstate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "transcripts"
+
+# Each host on an estate of one family, so that another family changes nothing here.
+FAMILY: Mapping[str, Builder] = {"aixprod": families.aix_ledger, "symadm": families.aix_ledger}
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "aixprod": (
@@ -71,19 +74,21 @@ def ssh(running: RunningEstate, host: str, command: str) -> str:
     return f"$ {command}\n{done.stdout}{done.stderr}[{done.returncode}]\n\n"
 
 
-def transcript(running: RunningEstate, host: str) -> str:
-    """All commands of one host."""
-    return settled("".join(ssh(running, host, command) for command in COMMANDS[host]))
+def transcript(host: str, directory: Path) -> str:
+    """All commands of one host; its estate is made in that directory."""
+    running = RunningEstate(directory / host, (FAMILY[host],))
+    try:
+        return settled("".join(ssh(running, host, command) for command in COMMANDS[host]))
+    finally:
+        running.close()
 
 
 def main() -> int:
     """Write the fixtures, for a person to compare with the documented formats."""
     FIXTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        running = RunningEstate(Path(scratch) / "estate", FAMILIES)
         for host in COMMANDS:
-            (FIXTURES / f"{host}.txt").write_text(transcript(running, host))
-        running.close()
+            (FIXTURES / f"{host}.txt").write_text(transcript(host, Path(scratch)))
     return 0
 
 
