@@ -75,7 +75,10 @@ udevadm settle --timeout=30
 """
 
 IMPORT = r"""
-names=`$S lvm vgs --config "$NB" --nohints --noheadings -o vg_name` || refuse "the groups of this host cannot be listed"
+rejects='' # the copy itself bears the source's name: what counts are the groups of all other devices
+for d in $ALL; do rejects="$rejects,\"r|^$d$|\""; done
+names=`$S lvm vgs --config "$NB devices{filter=[${rejects#,}]}" --nohints --noheadings -o vg_name` ||
+  refuse "the groups of this host cannot be listed"
 for n in $names; do
   if [ "$n" = "$new" ] || [ "$n" = "$final" ]; then refuse "there is a group $n on this host already"; fi
 done

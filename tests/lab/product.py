@@ -93,9 +93,9 @@ class Product:
         """Measure and plan."""
         return self.engine.plan(PlanRequest(operation, set_name, pre, post, allow_mixed)).result(RUN_LIMIT)
 
-    def run(self, plan: Plan) -> RunEnded:
-        """Run a plan to its end."""
-        number = self.engine.start(plan).result(RUN_LIMIT)
+    def run(self, plan: Plan, confirmed: str = "") -> RunEnded:
+        """Run a plan to its end; `confirmed` is the name that was typed for it."""
+        number = self.engine.start(plan, confirmed=confirmed).result(RUN_LIMIT)
         return self.wait(number)
 
     def wait(self, number: int) -> RunEnded:
