@@ -35,6 +35,13 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="default: splitmount.yaml here, then in the user's configuration"
     )
     top.add_argument("--read-only", action="store_true", help="refuse every change, in the transport")
+    transcript = top.add_mutually_exclusive_group()
+    transcript.add_argument(
+        "--record", type=Path, metavar="FILE", help="append what hosts and arrays answer to FILE; as confidential as they are"
+    )
+    transcript.add_argument(
+        "--replay", type=Path, metavar="FILE", help="answer from such a file instead of from hosts; nothing can be changed"
+    )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
@@ -109,14 +116,15 @@ def _console(options: argparse.Namespace) -> int:
         raise ConfigError("the console needs a terminal; use a command instead: inspect, plan, run, history (see --help)")
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # operators sit behind slow lines; read when textual is imported
     from core.config import load
-    from tui.wiring import build_engine
+    from tui.wiring import build_engine, carrier_of
 
     settings = load(options.config)
     if settings.path is None:
         raise ConfigError(
             "no splitmount.yaml here nor in the user's configuration; see docs/configuration.md, or try: splitmount demo"
         )
-    engine = build_engine(settings, options.read_only)
+    carrier = carrier_of(settings, options.read_only, options.record, options.replay)
+    engine = build_engine(settings, options.read_only, carrier)
     try:
         from tui.app import run_console
 

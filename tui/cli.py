@@ -26,7 +26,7 @@ from core.trust import HostKey, default_files, store_key
 from tui.outline import host_lines, set_lines
 from tui.plain import printable
 from tui.progress import follow
-from tui.wiring import build_engine
+from tui.wiring import build_engine, carrier_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.command == "trust":
         return _trust(options, settings)
-    engine = build_engine(settings, options.read_only or options.command not in ("run", "map", "restore-files"))
+    read_only = options.read_only or options.command not in ("run", "map", "restore-files")
+    engine = build_engine(settings, read_only, carrier_of(settings, read_only, options.record, options.replay))
     try:
         return _COMMANDS[options.command](options, engine)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from core.arrays.base import ArrayDriver
 from core.arrays.qemu import QemuArray
@@ -11,6 +12,7 @@ from core.backups.archive import ArchiveDriver
 from core.backups.base import BackupDriver
 from core.backups.restic import ResticDriver
 from core.engine import DriverTables, Engine
+from core.replay import Recorder, ReplayTransport
 from core.settings import ArraySettings, BackupSettings, Settings
 from core.ssh import SshTransport
 from core.transport import Transport
@@ -50,3 +52,11 @@ def build_engine(
     """An engine over SSH, or over the transport that is given (recorded transcripts, a test's own)."""
     carrier = transport or SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
     return Engine(settings, tables, carrier)
+
+
+def carrier_of(settings: Settings, read_only: bool, record: Path | None, replay: Path | None) -> Transport:
+    """SSH; or answers from a transcript, without any host; or SSH with every answer to a read written to a transcript."""
+    if replay is not None:
+        return ReplayTransport(replay)
+    ssh = SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
+    return Recorder(ssh, record) if record is not None else ssh

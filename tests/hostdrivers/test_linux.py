@@ -24,7 +24,7 @@ from hostdrivers import DRIVERS
 from hostdrivers.linux_discovery import kind_of, mapper_path
 from hostdrivers.linux_shell import valid_name
 
-RECORDED = Path(__file__).parents[2] / "tui" / "recorded" / "lab.jsonl"
+RECORDED = Path(__file__).parents[1] / "fixtures" / "linux" / "lab.jsonl"
 HOST = HostRef("source", "linux", "sudo")
 DRIVER = DRIVERS["linux"]
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

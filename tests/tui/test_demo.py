@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +123,26 @@ def test_another_size_has_so_many_sources_of_64_devices(tmp_path: Path) -> None:
     assert (len(settings.sets), len(settings.arrays)) == (18, 2)
     assert {len(one.pairs) for one in settings.sets.values()} == {64}
     running.close()
+
+
+def test_a_transcript_of_an_inspection_answers_again_without_the_estate(tmp_path: Path) -> None:
+    running = RunningEstate(tmp_path / "estate", FAMILIES[:1])
+    try:
+        config, transcript = str(running.estate.config), str(tmp_path / "seen.jsonl")
+        name = running.estate.families[0].set_name
+        first = splitmount("--config", config, "--record", transcript, "inspect", name)
+        assert first.returncode == 0, first.stderr
+    finally:
+        running.close()
+    again = splitmount("--config", config, "--replay", transcript, "inspect", name)
+    assert (again.returncode, without_times(again.stdout)) == (0, without_times(first.stdout))
+    assert splitmount("--config", config, "--replay", transcript, "run", "split", name, "--yes").returncode != 0
+    assert splitmount("--config", config, "inspect", name).stdout != first.stdout
+
+
+def splitmount(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=60)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\d\d:\d\d:\d\d", "TIME", text)
