@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from core.errors import Refused
@@ -46,9 +47,9 @@ def plan_rehearse(context: Context) -> Planned:
 # --- restore ----------------------------------------------------------------------------------------------------------
 
 
-def own_groups(context: Context, facts: HostFacts) -> tuple[OwnGroup, ...]:
-    """The set's groups on the host that owns them, each with what is mounted from it."""
-    return tuple(_own(group, facts) for group in context.groups)
+def own_groups(groups: Iterable[VolumeGroup], facts: HostFacts) -> tuple[OwnGroup, ...]:
+    """Groups on the host that owns them, each with what is mounted from it."""
+    return tuple(_own(group, facts) for group in groups)
 
 
 def _own(group: VolumeGroup, facts: HostFacts) -> OwnGroup:
@@ -70,7 +71,7 @@ def plan_restore(context: Context) -> Planned:
     """BCV → STD: the source lets go, the array copies back, the source takes up again. The BCV keeps its point in time."""
     _refuse_restore(context)
     drivers, settings = context.drivers, context.settings
-    groups = own_groups(context, context.source)
+    groups = own_groups(context.groups, context.source)
     stop = [drivers.source.stop_group(drivers.source_ref, own) for own in reversed(groups)]
     copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
     copy = [replace(step, commits=step.command is not None) for step in copy]

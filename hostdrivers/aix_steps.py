@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 
 from core.errors import Refused
 from core.explain import EXPLAIN
@@ -25,7 +26,7 @@ from hostdrivers.aix_scripts import (
     PATH,
     STOP_OWN,
 )
-from hostdrivers.script import change, facts, prelude
+from hostdrivers.script import change, facts, prelude, refuse_system
 
 NAME_LENGTH = 15  # characters of a group's or volume's name on AIX
 
@@ -228,12 +229,13 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
         f"Prove that {len(request.mounts)} mount points are in /etc/filesystems of {host.name}",
         host.name,
         EXPLAIN["table"],
-        command=_change(host, "look for the stanzas", text),
+        command=replace(_change(host, "look for the stanzas", text), effect=Effect.READ),
     )
 
 
 def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
     """The held shell: JFS2 freezes itself for so many seconds at most, which is the dead-man's timer."""
+    refuse_system(host, mount_points)
     inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
     down = "".join(
         f"$S chfs -a freeze={seconds} {shlex.quote(p)} > /dev/null && n={i} &&\n" for i, p in enumerate(inner_first, 1)

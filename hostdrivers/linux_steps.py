@@ -32,6 +32,7 @@ from hostdrivers.linux_scripts import (
     USERS,
 )
 from hostdrivers.linux_shell import prelude, quoted, valid_name
+from hostdrivers.script import refuse_system
 
 _MOUNT_OPTIONS = {"xfs": ",nouuid"}
 
@@ -257,16 +258,9 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
     )
 
 
-_SYSTEM = ("/", "/usr", "/var", "/tmp", "/run", "/etc", "/dev", "/bin", "/sbin", "/lib")  # noqa: S108  named to be refused
-
-
 def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
     """The held shell that freezes and thaws; see `core.hosts.HostDriver.freeze` for its lines."""
-    odd = [point for point in mount_points if point in _SYSTEM]
-    if odd:
-        raise Refused(
-            f"{host.name}: {', '.join(odd)} cannot be frozen: the thaw itself needs it. Use `freeze: {{enabled: false}}`."
-        )
+    refuse_system(host, mount_points)
     inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
     down = "".join(f"{{ $S fsfreeze -f {shlex.quote(p)} && n={i}; }} &&\n" for i, p in enumerate(inner_first, 1)) + "true"
     up = "\n".join(f"  $S fsfreeze -u {shlex.quote(p)} 2>/dev/null" for p in reversed(inner_first))

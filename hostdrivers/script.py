@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from core.errors import Refused
 from core.hosts import HostRef
 from core.transport import Command, Effect
 
@@ -41,6 +42,17 @@ def prelude(become: str, path: str, functions: str = "") -> str:
 def facts(values: Mapping[str, str]) -> str:
     """Shell variables, each quoted."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+_SYSTEM = frozenset("/ /usr /var /opt /tmp /run /etc /dev /bin /sbin /lib".split())  # noqa: SIM905  one list of words
+
+
+def refuse_system(host: HostRef, mount_points: tuple[str, ...]) -> None:
+    """Refused when one of them is a filesystem that the host itself, and so the thaw, needs."""
+    if odd := [point for point in mount_points if point in _SYSTEM]:
+        raise Refused(
+            f"{host.name}: {', '.join(odd)} cannot be frozen: the thaw itself needs it. Use `freeze: {{enabled: false}}`."
+        )
 
 
 def change(host: HostRef, title: str, text: str, before: str, *, limit: float = 300.0) -> Command:
