@@ -16,6 +16,7 @@ import yaml
 from core.errors import ConfigError
 from core.pairs import read_pairs
 from core.settings import (
+    ApplicationSettings,
     ArraySettings,
     BackupSettings,
     FreezeSettings,
@@ -172,6 +173,12 @@ def backup(reader: _Reader, node: yaml.Node, key: str) -> BackupSettings:
     return BackupSettings(**body)
 
 
+def application(reader: _Reader, node: yaml.Node, key: str) -> ApplicationSettings:
+    """The application and its commands."""
+    return ApplicationSettings(**_fill(reader, node, key, _APPLICATION, ("name",), {"name": ""}))
+
+
+_APPLICATION: Mapping[str, Check] = dict.fromkeys(("name", "running", "stop", "start", "check"), text)
 _MOUNT: Mapping[str, Check] = {"prefix": remote_path, "read_only": truth}
 _FREEZE: Mapping[str, Check] = {"enabled": truth, "seconds": number(2, 600)}
 _BACKUP: Mapping[str, Check] = {
@@ -189,6 +196,7 @@ _SET: Mapping[str, Check] = {
     "source": text, "target": text, "array": text, "pairs": path, "volume_groups": words,
     "pre_policy": word(tuple(p.value for p in PrePolicy)), "post_policy": word(tuple(p.value for p in PostPolicy)),
     "mount": mount, "freeze": freeze, "backup": backup, "group_suffix": text, "wait_limit": number(1, 604800),
+    "application": application,
 }  # fmt: skip
 _TOP = ("known_hosts", "state_dir", "hosts", "arrays", "sets")
 

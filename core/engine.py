@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -30,8 +30,8 @@ from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
 from core.operations import SetDrivers, pairs_in_use
-from core.plan import Plan
-from core.planner import make_plan
+from core.plan import Condition, Plan
+from core.planner import conditions_of, make_plan
 from core.recover import cleanup_plan
 from core.run import Run
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
@@ -163,6 +163,10 @@ class Engine:
     def plan(self, request: PlanRequest) -> Future[Plan]:
         """Measure, then plan."""
         return self._submit(self._plan(request))
+
+    def conditions(self, request: PlanRequest) -> Future[tuple[Condition, ...]]:
+        """See `Facade`."""
+        return self._submit(self._conditions(request))
 
     def start(self, plan: Plan, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
         """Begin a run."""
@@ -319,11 +323,38 @@ class Engine:
         if request.operation == "cleanup":
             records = self._records()
             return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target)
+        estate, findings, kept = await self._basis(settings)
+        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept)
+
+    async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
+        settings = self._set(request.set_name)
+        estate, findings, kept = await self._basis(settings)
+        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept)
+
+    async def _basis(self, settings: SetSettings) -> tuple[Estate, tuple[Finding, ...], MapFile | None]:
+        """What a plan is made from: the estate, what verification says of it, and the map of that point in time."""
         estate = await self._estate(settings)
+        estate = replace(estate, application=await self._application(settings))
         findings = self._findings(settings, estate)
         self._events.append(SetMeasured(settings.name, estate, findings))
-        kept = self._kept(settings.name, estate.pairs)
-        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept)
+        return estate, findings, self._kept(settings.name, estate.pairs)
+
+    async def _application(self, settings: SetSettings) -> str:
+        """Whether the source's application runs, by the configuration's own command; or why that is not known."""
+        app = settings.application
+        if app is None:
+            return ""
+        if not app.running:
+            return "the configuration has no command for it (running)"
+        try:
+            result = await self._transport.run(Command(settings.source, f"ask for {app.name}", app.running + "\n"))
+        except SplitmountError as error:
+            return str(error)
+        known = {0: "running", 1: "stopped"}
+        return known.get(
+            result.exit_status if result.exit_status is not None else -1,
+            f"ended with {result.exit_status}: {result.stderr.strip()}",
+        )
 
     def _kept(self, set_name: str, pairs: tuple[PairStatus, ...]) -> MapFile | None:
         """The newest map that was kept before the mirrors were split; of established ones, the newest that there is."""

@@ -19,6 +19,12 @@ EXPLAIN: Mapping[str, Explain] = {
         "A filesystem that cannot be repaired: it is left unmounted, and the run says so.",
         "The same commands; compare with the map of that point in time.",
     ),
+    "application": Explain(
+        "Runs the command that the configuration gives for the application of this set.",
+        "The product knows devices and files; what works on them is known to whoever wrote this command.",
+        "The command fails or hangs: the run ends there and says so.",
+        "The same command.",
+    ),
     "table": Explain(
         "Makes the host mount these filesystems at its next start too.",
         "A service that was taken over must survive a reboot of the machine that took it.",

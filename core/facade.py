@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from core.backups.base import BackupRecord
 from core.events import Event, Outcome
-from core.plan import Plan
+from core.plan import Condition, Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 
 
@@ -19,7 +19,7 @@ class PlanRequest:
     """Which operation on which set; None keeps what the configuration says.
 
     Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover".
-    `allow_mixed` is the operator's explicit override.
+    `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
     """
 
     operation: str
@@ -28,6 +28,7 @@ class PlanRequest:
     post_policy: PostPolicy | None = None
     allow_mixed: bool = False
     full: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class Facade(Protocol):
 
     def plan(self, request: PlanRequest) -> Future[Plan]:
         """Measure, then plan. Raises Refused with the findings when policy or checks say no."""
+
+    def conditions(self, request: PlanRequest) -> Future[tuple[Condition, ...]]:
+        """Measure, and tell every condition of the operation as it stands, those in its way first. Changes nothing."""
 
     def start(self, plan: Plan, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
         """Begin a run of the plan; the run's number. Stepwise runs pause before each step (RunPaused).

@@ -211,7 +211,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """All that was measured for one set; a None part could not be measured, and `errors` says why by part name."""
+    """All that was measured for one set; a None part could not be measured, and `errors` says why by part name.
+
+    `application` is "running", "stopped", or why that is not known; empty when the configuration names none.
+    """
 
     set_name: str
     measured_at: datetime
@@ -219,3 +222,4 @@ class Estate:
     target: HostFacts | None = None
     pairs: tuple[PairStatus, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
+    application: str = ""

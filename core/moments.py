@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.errors import Refused
-from core.hosts import Mount, OwnGroup
-from core.mapfile import host_facts
+from core.explain import EXPLAIN
+from core.hosts import HostRef, Mount, OwnGroup
 from core.model import MOUNTED_KINDS, HostFacts, PairState, VolumeGroup
 from core.operations import (
     Context,
@@ -23,9 +22,9 @@ from core.operations import (
     phased,
     settle,
 )
-from core.plan import AwaitState, Phase
-from core.policy import torn, undated
+from core.plan import AwaitState, Phase, Step, StepKind
 from core.settings import FreezeSettings, PrePolicy
+from core.transport import Command, Effect
 
 _MB = 1 << 20
 
@@ -69,9 +68,9 @@ def _options(options: str) -> str:
 
 def plan_restore(context: Context) -> Planned:
     """BCV → STD: the source lets go, the array copies back, the source takes up again. The BCV keeps its point in time."""
-    _refuse_restore(context)
     drivers, settings = context.drivers, context.settings
     groups = own_groups(context.groups, context.source)
+    was_running = context.estate.application == "running"
     stop = [drivers.source.stop_group(drivers.source_ref, own) for own in reversed(groups)]
     copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
     copy = [replace(step, commits=step.command is not None) for step in copy]
@@ -80,68 +79,39 @@ def plan_restore(context: Context) -> Planned:
     steps = [
         measure(context, Phase.MEASURE, "basis", settings.source),
         measure(context, Phase.MEASURE, "idle", settings.target),
+        *application_steps(context, context.drivers.source_ref, "stop", Phase.STOP, wanted=was_running),
         *phased(tuple(stop), Phase.STOP),
         *copy,
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
         *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),
         *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in groups), Phase.START),
+        *application_steps(context, drivers.source_ref, "start", Phase.START, wanted=was_running),
+        *application_steps(context, drivers.source_ref, "check", Phase.START, wanted=was_running),
     ]
     return steps, _consequences(context, groups)
 
 
-def _refuse_restore(context: Context) -> None:
-    name = context.settings.name
-    odd = [s for s in context.pairs if s.state is not PairState.SPLIT]
-    if odd:
-        states = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in odd)
-        raise Refused(f"restore of {name} is refused, nothing was changed:\n  there is no point in time to restore: {states}")
-    if sentences := torn(context.pairs):
-        raise Refused(f"restore of {name} is refused, nothing was changed:\n  the mirrors hold several: {'; '.join(sentences)}")
-    if undated(context.pairs):
-        raise Refused(
-            f"restore of {name} is refused, nothing was changed:\n  the array does not say when the mirrors were split"
-        )
-    if context.kept is None:
-        raise Refused(
-            f"restore of {name} is refused, nothing was changed:\n  no map is kept from before the split, so nothing proves that "
-            f"the groups still have the layout of that point in time"
-        )
-    if changed := layout_changes(host_facts(context.kept), context):
-        raise Refused(
-            f"restore of {name} is refused, nothing was changed:\n  the groups are not as they were at that point in time: "
-            + "; ".join(changed)
-        )
+_APPLICATION = {"stop": ("Stop", "start"), "start": ("Start", "stop"), "check": ("Check", "")}
 
 
-def layout_changes(then: HostFacts, context: Context) -> list[str]:
-    """What lies otherwise than in the map of that point in time, as sentences: devices and volumes of each group.
-
-    Ids of groups are left out: some systems give a copy a new one at its import, and a restore brings that back with it.
-    """
-    out = []
-    for group in context.groups:
-        before = then.group(group.name)
-        if before is None:
-            out.append(f"group {group.name} is not in the map")
-            continue
-        old, new = _lies(before), _lies(group)
-        out += [f"{group.name}: {what} was not there then" for what in new if what not in old]
-        out += [f"{group.name}: {what} is gone" for what in old if what not in new]
-        out += [
-            f"{group.name}: {what} was {old[what]} and is {new[what]}" for what in old if what in new and old[what] != new[what]
-        ]
-    return out
-
-
-def _lies(group: VolumeGroup) -> dict[str, str]:
-    """What of a group lies where: devices by serial, volumes by name, each with its size."""
-    serials = {p.path: p.device_serial for p in group.physical}
-    devices = {f"device {p.device_serial}": f"{p.size} bytes" for p in group.physical}
-    volumes = {
-        f"volume {v.name}": f"{v.kind} of {v.size} bytes on {', '.join(sorted(serials[d] for d in v.devices))}"
-        for v in group.volumes
-    }
-    return devices | volumes
+def application_steps(context: Context, host: HostRef, verb: str, phase: Phase, *, wanted: bool = True) -> list[Step]:
+    """The step that stops, starts or checks the application by the configuration's command; none where there is none."""
+    app = context.settings.application
+    text = str(getattr(app, verb)) if app is not None else ""
+    if app is None or not text or not wanted:
+        return []
+    title, back = _APPLICATION[verb]
+    effect = Effect.READ if verb == "check" else Effect.CHANGE
+    command = Command(host.name, f"{verb} {app.name}", text + "\n", effect, timeout=600)
+    undo = (
+        Command(host.name, f"{back} {app.name}", f"{getattr(app, back)}\n", Effect.CHANGE, timeout=600)
+        if back and getattr(app, back)
+        else None
+    )
+    return [
+        Step(f"{verb}-application", phase, StepKind.COMMAND, f"{title} {app.name} on {host.name}", host.name,
+             EXPLAIN["application"], command=command, undo=undo)
+    ]  # fmt: skip
 
 
 def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
@@ -189,10 +159,6 @@ def plan_takeover(context: Context) -> Planned:
     """The target takes the source's place: its groups under their own names, its mount points, for writing, and to stay."""
     settings, estate = context.settings, context.estate
     living = estate.source is not None
-    if settings.source == settings.target:
-        raise Refused(f"takeover of {settings.name} is refused, nothing was changed:\n  source and target are one host")
-    if estate.source is not None:
-        _refuse_living(context, estate.source)
     quiet = replace(context, settings=replace(settings, freeze=FreezeSettings(enabled=False)))
     quiet = replace(quiet, request=replace(quiet.request, pre_policy=quiet.request.pre_policy or PrePolicy.DOWN_IF_NEEDED))
     before = before_policy(quiet)
@@ -200,26 +166,18 @@ def plan_takeover(context: Context) -> Planned:
     requests = import_requests(settings, context.source, context.plain_pairs, takeover=True)
     drivers = context.drivers
     table = [drivers.target.table_entries(drivers.target_ref, request) for request in requests if request.mounts]
-    start = [measure(context, Phase.MEASURE, "released", settings.source)] if living else []
+    sure = living and "RELEASED" not in context.request.overrides
+    start = [measure(context, Phase.MEASURE, "released", settings.source)] if sure else []
     steps = [
         *start,
         measure(context, Phase.MEASURE, "idle", settings.target),
         *before.steps,
         *up,
         *phased(tuple(table), Phase.MOUNT),
+        *application_steps(context, drivers.target_ref, "start", Phase.START),
+        *application_steps(context, drivers.target_ref, "check", Phase.START),
     ]
     return steps, _takeover_summary(context, living)
-
-
-def _refuse_living(context: Context, source: HostFacts) -> None:
-    """A source that answers must have let go, or two hosts write to one service's data."""
-    groups = {g.name for g in context.groups}
-    mounted = [f.mount_point for f in source.filesystems if f.group in groups and f.mounted]
-    if mounted:
-        raise Refused(
-            f"takeover of {context.settings.name} is refused, nothing was changed:\n  the source {source.host} is alive and uses "
-            f"its data: {', '.join(mounted)} mounted. Stop it there first, or use a restore or a rehearsal."
-        )
 
 
 def _takeover_summary(context: Context, living: bool) -> list[str]:

@@ -15,7 +15,7 @@ from core.explain import EXPLAIN
 from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
 from core.mapfile import MapFile, build_map, mirror_map, write
-from core.model import MOUNTED_KINDS, Estate, Filesystem, Finding, HostFacts, Pair, PairState, PairStatus, VolumeGroup
+from core.model import MOUNTED_KINDS, Estate, Filesystem, HostFacts, Pair, PairState, PairStatus, VolumeGroup
 from core.plan import AwaitState, Phase, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
@@ -65,13 +65,6 @@ def pairs_in_use(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     for pair in pairs:
         first.setdefault(pair.std, pair)
     return tuple(first.values())
-
-
-def refusal(set_name: str, operation: str, findings: list[Finding]) -> str:
-    """The refusing findings as one text, each with what to do."""
-    lines = [f"{operation} of {set_name} is refused, nothing was changed:"]
-    lines += [f"  {f.code} {f.subject}: {f.sentence.rstrip('.')}. {f.action}".rstrip() for f in findings]
-    return "\n".join(lines)
 
 
 def basis(settings: SetSettings, source: HostFacts) -> dict[str, str]:

@@ -93,11 +93,47 @@ class Step:
     commits: bool = False
 
 
+class Verdict(StrEnum):
+    """How a condition stands. PLANNED: it is not met now, and a step of the plan brings it about before anything is overwritten."""
+
+    MET = "met"
+    PLANNED = "the plan does it"
+    NOT_MET = "not met"
+    UNKNOWN = "unknown"
+
+
+class Weight(StrEnum):
+    """What an unmet condition means: never without it; only with a reason; only told."""
+
+    MANDATORY = "mandatory"
+    OVERRIDABLE = "overridable"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: `code` is its name for an override, `remedy` what the operator does about it, None at = not measured."""
+
+    code: str
+    where: str
+    sentence: str
+    verdict: Verdict
+    at: datetime | None
+    weight: Weight = Weight.MANDATORY
+    remedy: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether it stands in the way as it is."""
+        return self.weight is not Weight.ADVICE and self.verdict in (Verdict.NOT_MET, Verdict.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed.
 
     `confirm` is what a person must type before it starts (the set's name), empty where a key press is enough.
+    `conditions` were measured for it, and hold, or are brought about by its steps, or were overridden.
     """
 
     operation: str
@@ -109,6 +145,7 @@ class Plan:
     summary: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     confirm: str = ""
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def phases(self) -> tuple[Phase, ...]:

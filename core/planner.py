@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.checks import verify
+from core.conditions import from_findings, require, restore_conditions, takeover_conditions
 from core.errors import Refused
 from core.facade import PlanRequest
 from core.mapfile import MapFile, host_facts
-from core.model import Estate, Finding, HostFacts, Severity
+from core.model import Estate, Finding, HostFacts
 from core.moments import plan_rehearse, plan_restore, plan_takeover
-from core.operations import ORDINARY, Context, Planned, SetDrivers, basis, refusal, unique
-from core.plan import Plan
+from core.operations import ORDINARY, Context, Planned, SetDrivers, basis, unique
+from core.plan import Condition, Plan
 from core.settings import SetSettings
 
 # Findings that do not speak against taking over from a source that is dead: it cannot be asked, and its map is used.
@@ -22,9 +23,13 @@ _WITHOUT_SOURCE = frozenset({"SOURCE_UNREACHABLE"})
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """How an operation is planned; `typed` ones start only when the set's name was typed; `forgives` findings by code."""
+    """How an operation is planned, and under which conditions of its own.
+
+    `typed` ones start only when the set's name was typed; `forgives` findings by code.
+    """
 
     plan: Callable[[Context], Planned]
+    conditions: Callable[[Context], tuple[Condition, ...]] = lambda context: ()
     typed: bool = False
     forgives: frozenset[str] = frozenset()
 
@@ -32,8 +37,8 @@ class _Operation:
 OPERATIONS: Mapping[str, _Operation] = {
     **{name: _Operation(plan) for name, plan in ORDINARY.items()},
     "rehearse": _Operation(plan_rehearse),
-    "restore": _Operation(plan_restore, typed=True),
-    "takeover": _Operation(plan_takeover, typed=True, forgives=_WITHOUT_SOURCE),
+    "restore": _Operation(plan_restore, restore_conditions, typed=True),
+    "takeover": _Operation(plan_takeover, takeover_conditions, typed=True, forgives=_WITHOUT_SOURCE),
 }
 
 
@@ -52,14 +57,13 @@ def make_plan(
     """
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
-    operation = OPERATIONS[request.operation]
     if findings is None:
         findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
-    errors = [f for f in findings if f.severity is Severity.ERROR and f.code not in operation.forgives]
-    source = _source(settings, estate, kept, bool(operation.forgives))
-    if errors or source is None or estate.target is None:
-        raise Refused(refusal(settings.name, request.operation, errors))
-    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept)
+    operation = OPERATIONS[request.operation]
+    context, conditions = _weigh(request, settings, estate, drivers, findings, kept)
+    overridden = require(request.operation, settings.name, conditions, request.overrides)
+    if context is None:
+        raise Refused(f"{request.operation} of {settings.name} is refused, nothing was changed: a host could not be measured")
     steps, summary = operation.plan(context)
     return Plan(
         operation=request.operation,
@@ -68,10 +72,42 @@ def make_plan(
         made_at=now,
         start_states=tuple((s.pair, s.state) for s in estate.pairs),
         findings=findings,
-        summary=tuple(summary),
-        facts=basis(settings, source),
+        summary=(*summary, *overridden),
+        facts=basis(settings, context.source),
         confirm=settings.name if operation.typed else "",
+        conditions=conditions,
     )
+
+
+def conditions_of(
+    request: PlanRequest,
+    settings: SetSettings,
+    estate: Estate,
+    drivers: SetDrivers,
+    findings: tuple[Finding, ...],
+    kept: MapFile | None = None,
+) -> tuple[Condition, ...]:
+    """All conditions of an operation as they stand, those in its way first; for showing before anything is planned."""
+    conditions = _weigh(request, settings, estate, drivers, findings, kept)[1]
+    return tuple(sorted(conditions, key=lambda c: not c.stops))
+
+
+def _weigh(
+    request: PlanRequest,
+    settings: SetSettings,
+    estate: Estate,
+    drivers: SetDrivers,
+    findings: tuple[Finding, ...],
+    kept: MapFile | None,
+) -> tuple[Context | None, tuple[Condition, ...]]:
+    """What a plan is made from, None while a host is unknown; and its conditions: what verification refuses, and its own."""
+    operation = OPERATIONS[request.operation]
+    refused = from_findings(findings, operation.forgives, estate.measured_at)
+    source = _source(settings, estate, kept, bool(operation.forgives))
+    if source is None or estate.target is None:
+        return None, refused
+    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept)
+    return context, (*refused, *operation.conditions(context))
 
 
 def _source(settings: SetSettings, estate: Estate, kept: MapFile | None, may_be_dead: bool) -> HostFacts | None:

@@ -88,6 +88,20 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationSettings:
+    """What works on the data, as commands of the operator's own for the host that holds it; empty ones are not done.
+
+    `running` ends with 0 while it runs and 1 when it does not, and changes nothing; `check` ends with 0 when the service is well.
+    """
+
+    name: str
+    running: str = ""
+    stop: str = ""
+    start: str = ""
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SetSettings:
     """One replication set. `group_suffix` makes the group's name on the target: never the name that is on the disks."""
 
@@ -106,6 +120,7 @@ class SetSettings:
     group_suffix: str = "_bcv"
     wait_limit: int = 3600
     consistent: bool = True
+    application: ApplicationSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
