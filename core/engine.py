@@ -34,6 +34,7 @@ from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.recover import cleanup_plan
 from core.run import Run
+from core.scope import narrowed, of_plan, with_mirror
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
 from core.transport import ByteStream, Command, Result, Session, Status, Transport
 
@@ -319,25 +320,29 @@ class Engine:
     # --- planning and running ---------------------------------------------------------------------------------------
 
     async def _plan(self, request: PlanRequest) -> Plan:
-        settings = self._set(request.set_name)
         if request.operation == "cleanup":
-            records = self._records()
-            return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target)
-        estate, findings, kept = await self._basis(settings)
+            settings = self._set(request.set_name)
+            return cleanup_plan(settings.name, self._records(), datetime.now(UTC), settings.target)
+        settings, estate, findings, kept = await self._basis(request)
         return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept)
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
-        settings = self._set(request.set_name)
-        estate, findings, kept = await self._basis(settings)
+        settings, estate, findings, kept = await self._basis(request)
         return conditions_of(request, settings, estate, self._drivers(settings), findings, kept)
 
-    async def _basis(self, settings: SetSettings) -> tuple[Estate, tuple[Finding, ...], MapFile | None]:
-        """What a plan is made from: the estate, what verification says of it, and the map of that point in time."""
+    async def _basis(self, request: PlanRequest) -> tuple[SetSettings, Estate, tuple[Finding, ...], MapFile | None]:
+        """What a plan is made from: the part of the set, the estate, what verification says, the map of that point in time."""
+        settings = with_mirror(self._set(request.set_name), request.mirror)
         estate = await self._estate(settings)
+        if request.groups and estate.source is None:
+            raise Refused(f"{settings.source} does not answer: only the whole set {settings.name} can be worked on")
+        if request.groups and estate.source is not None:
+            settings = narrowed(settings, request.groups, estate.source)
+            estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
         estate = replace(estate, application=await self._application(settings))
         findings = self._findings(settings, estate)
         self._events.append(SetMeasured(settings.name, estate, findings))
-        return estate, findings, self._kept(settings.name, estate.pairs)
+        return settings, estate, findings, self._kept(settings.name, estate.pairs)
 
     async def _application(self, settings: SetSettings) -> str:
         """Whether the source's application runs, by the configuration's own command; or why that is not known."""
@@ -364,7 +369,7 @@ class Engine:
     async def _start(self, plan: Plan, stepwise: bool, confirmed: str) -> int:
         if self.read_only:
             raise ReadOnlyRefused("this console is read-only: start it without --read-only to run a plan")
-        settings = self._set(plan.set_name)
+        settings = of_plan(self._set(plan.set_name), plan)
         if plan.confirm and confirmed != plan.confirm:
             raise Refused(f"{plan.operation} of {plan.set_name} starts only when the set's name was typed; nothing was changed")
         if any(r.settings.name == plan.set_name for r in self._parts_running()):

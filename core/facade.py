@@ -19,6 +19,7 @@ class PlanRequest:
     """Which operation on which set; None keeps what the configuration says.
 
     Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover".
+    `mirror` counts the BCVs of a standard, 1 is the first; `groups` are some of the set's, none for all of them.
     `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
     """
 
@@ -29,6 +30,8 @@ class PlanRequest:
     allow_mixed: bool = False
     full: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
+    mirror: int = 1
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

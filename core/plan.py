@@ -133,6 +133,7 @@ class Plan:
     """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed.
 
     `confirm` is what a person must type before it starts (the set's name), empty where a key press is enough.
+    `groups` are those of the set that it works on.
     `conditions` were measured for it, and hold, or are brought about by its steps, or were overridden.
     """
 
@@ -146,6 +147,7 @@ class Plan:
     facts: dict[str, str] = field(default_factory=dict)
     confirm: str = ""
     conditions: tuple[Condition, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -76,6 +76,7 @@ def make_plan(
         facts=basis(settings, context.source),
         confirm=settings.name if operation.typed else "",
         conditions=conditions,
+        groups=settings.volume_groups,
     )
 
 

@@ -88,7 +88,16 @@ def _operation(one: argparse.ArgumentParser) -> None:
     one.add_argument("--pre-policy", metavar="POLICY")
     one.add_argument("--post-policy", metavar="POLICY")
     one.add_argument("--allow-mixed", action="store_true", help="go on with a set that is not one point in time")
-    one.add_argument("--full", action="store_true", help="copy everything when establishing")
+    one.add_argument("--full", action="store_true", help="copy everything when establishing or restoring")
+    one.add_argument("--mirror", type=int, default=1, metavar="N", help="work with the N-th BCV of each standard")
+    one.add_argument("--group", action="append", default=[], metavar="VG", help="only this group of the set; may be repeated")
+    one.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="CODE=REASON",
+        help="go on although a condition is not met; the journal keeps why",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -188,12 +188,26 @@ def _request(options: argparse.Namespace) -> PlanRequest:
         post if isinstance(post, PostPolicy) else None,
         options.allow_mixed,
         options.full,
+        _overrides(options.override),
+        options.mirror,
+        tuple(options.group),
     )
+
+
+def _overrides(words: list[str]) -> dict[str, str]:
+    out = {}
+    for word in words:
+        code, _, reason = word.partition("=")
+        if not code or not reason.strip():
+            raise ConfigError(f"--override {word!r}: expected CODE=REASON, with a reason")
+        out[code] = reason
+    return out
 
 
 def plan_lines(plan: Plan) -> list[str]:
     """A plan as text: policy, findings, every step with its exact commands."""
     out = [f"{plan.operation} of {plan.set_name}: {len(plan.steps)} steps", *(f"  {line}" for line in plan.summary)]
+    out += [f"  {c.verdict.value}: {c.code} {c.where}: {c.sentence}" for c in plan.conditions]
     out += [f"  {f.severity.value}: {f.code} {f.subject}: {f.sentence}" for f in plan.findings]
     for number, step in enumerate(plan.steps, 1):
         out.append(f"\n{number:>3}. [{step.phase.value}] {step.title}  ({step.host})")
