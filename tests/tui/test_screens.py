@@ -74,7 +74,9 @@ async def test_a_backup_by_keys_from_plan_to_end(toy: tuple[Engine, ToyWorld], s
     async with app.run_test(size=size) as pilot:
         await until(app, lambda: shows(app, "[=] established"))
         await pilot.press("b")
-        await until(app, lambda: shows(app, "PLAN", "nothing was done yet", "What it does"))
+        await until(app, lambda: shows(app, "PLAN", "nothing was done yet", "WHAT WILL HAPPEN"))
+        await pilot.press("down", "down")
+        await until(app, lambda: shows(app, "What it does"))
         assert changes(world) == []
         await pilot.press("r")
         await until(app, lambda: shows(app, "Cancel"))

@@ -81,3 +81,38 @@ class TypeName(ModalScreen[str]):
     def action_leave(self) -> None:
         """Escape."""
         self.dismiss("")
+
+
+class AskText(ModalScreen[str]):
+    """A question that is answered by a line of text; an empty one is no answer, and Cancel has the focus."""
+
+    BINDINGS = [Binding("escape", "leave", "Cancel")]
+
+    def __init__(self, question: str, hint: str) -> None:
+        """`hint` stands in the empty field; it is never taken as the answer."""
+        super().__init__()
+        self._question, self._hint = question, hint
+
+    def compose(self) -> ComposeResult:
+        """The question, the field, the way back."""
+        with VerticalScroll(id="ask", can_focus=False):
+            yield Static(Text(printable(self._question)))
+            yield Input(id="name", placeholder=f"Tab comes here; for example: {self._hint}")
+            yield Button("Cancel", id="cancel")
+
+    def on_mount(self) -> None:
+        """The way back has the focus."""
+        self.query_one("#cancel", Button).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """An answer, unless it is empty."""
+        if event.value.strip():
+            self.dismiss(event.value.strip())
+
+    def on_button_pressed(self) -> None:
+        """Cancel."""
+        self.dismiss("")
+
+    def action_leave(self) -> None:
+        """Escape."""
+        self.dismiss("")

@@ -56,12 +56,18 @@ class Page(Screen[None]):
         return text
 
     def on_mount(self) -> None:
-        """Draw for the first time."""
-        self.hear(self.console_app.state)
+        """Draw for the first time; not when the app is being left, and the page came too late for it."""
+        if self.children:
+            self.hear(self.console_app.state)
+            self.opened()
+
+    def opened(self) -> None:
+        """What a page does once it is there."""
 
     def on_screen_resume(self) -> None:
         """Draw what happened meanwhile."""
-        self.hear(self.console_app.state)
+        if self.children:
+            self.hear(self.console_app.state)
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the smallest size only a message is shown."""

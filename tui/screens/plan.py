@@ -8,10 +8,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
 from core.plan import Plan, Step
+from core.settings import SetSettings
 from core.transport import Command, shown
 from tui.keys import bindings
 from tui.plain import printable
-from tui.rows import plan_rows
+from tui.rows import HEAD, Row, plan_rows
 from tui.screens.ask import Ask, TypeName
 from tui.screens.base import Page, put
 from tui.view import ViewState
@@ -36,6 +37,39 @@ def step_text(step: Step, command: Command | None = None) -> Text:
     exact = command or step.command
     part(f"Exact commands, on {exact.host}" if exact else "", shown(exact).strip() if exact else "")
     part("Taken back by", shown(step.undo).strip() if step.undo else "")
+    return text
+
+
+ALIKE = 2  # serials that differ in no more digits than this are taken for each other at night
+
+
+def pair_text(std: str, bcv: str) -> Text:
+    """BCV -> STD, with the digits in which the two differ marked where they are alike."""
+    near = len(std) == len(bcv) and sum(a != b for a, b in zip(std, bcv, strict=True)) <= ALIKE
+    text = Text("  BCV ")
+    for word, other, after in ((bcv, std, "  -->  STD "), (std, bcv, "\n")):
+        for place, letter in enumerate(word):
+            text.append(letter, style="bold reverse" if near and letter != other[place] else "")
+        text.append(after)
+    return text
+
+
+def consequences(plan: Plan, settings: SetSettings) -> Text:
+    """What the plan comes to: the arrow with both hosts and every pair where devices are overwritten, then all it says of itself."""
+    text = Text()
+    if plan.operation == "restore":
+        text.append(f"{settings.target}  ==>  {settings.source}\n", style="bold")
+        for pair, _ in plan.start_states:
+            text.append_text(pair_text(pair.std, pair.bcv))
+        text.append("\n")
+    text.append("\n".join(printable(line) for line in plan.summary) + "\n")
+    for one in plan.conditions:
+        when = f"{one.at:%H:%M:%S}" if one.at else "not measured"
+        text.append(f"\n{one.verdict.value}: {one.code} ({when})", style="bold")
+        text.append(f"\n  {printable(one.where)}: {printable(one.sentence)}")
+    for finding in plan.findings:
+        text.append(f"\n{finding.severity.value}: {finding.code} {printable(finding.subject)}", style="bold")
+        text.append(f"\n  {printable(finding.sentence)}")
     return text
 
 
@@ -65,14 +99,13 @@ class PlanPage(Page):
         """What the plan is."""
         return f"PLAN  {self._plan.operation} of {self._plan.set_name}  {len(self._plan.steps)} steps, nothing was done yet"
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """Fill it."""
         lines = [*self._plan.summary, *(f"{f.severity.value}: {f.subject} {f.sentence}" for f in self._plan.findings)]
         put(self.query_one("#summary", Static), Text("\n".join(printable(line, keep="") for line in lines[:4])))
         rows = self.query_one(RowList)
-        rows.show(list(plan_rows(self._plan)), follow=self._plan.steps[0].id)
+        rows.show([Row("consequences", 0, "WHAT WILL HAPPEN", HEAD), *plan_rows(self._plan)], follow="consequences")
         rows.focus()
-        super().on_mount()
 
     def hear(self, state: ViewState) -> None:
         """Only the title changes."""
@@ -81,7 +114,8 @@ class PlanPage(Page):
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         """Explain the step under the cursor."""
         step = next((s for s in self._plan.steps if event.row and s.id == event.row.id), None)
-        put(self.query_one("#about", Static), step_text(step) if step else Text("\n".join(self._plan.summary)))
+        settings = self.console_app.engine.settings.sets[self._plan.set_name]
+        put(self.query_one("#about", Static), step_text(step) if step else consequences(self._plan, settings))
         self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -67,6 +67,11 @@ class RunPage(Page):
 
     BINDINGS = bindings("run")
 
+    def __init__(self) -> None:
+        """The run that is under way."""
+        super().__init__()
+        self._shown = ""
+
     def compose(self) -> ComposeResult:
         """Phases, steps beside the current step, progress."""
         yield Static(id="title")
@@ -80,10 +85,8 @@ class RunPage(Page):
         yield self.too_small()
         yield Footer()
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """The steps have the keys."""
-        self._shown = ""
-        super().on_mount()
         self.query_one(RowList).focus()
 
     def heading(self) -> str:

@@ -70,7 +70,7 @@ class SchoolPage(Page):
         """What this is."""
         return "demonstration"
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """The list has the keys."""
         put(self.query_one("#title", Static), self.title_line())
         self.query_one(OptionList).focus()
@@ -121,7 +121,7 @@ class AccidentsPage(Page):
         """What this is."""
         return "accidents"
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """The list has the keys."""
         put(self.query_one("#title", Static), self.title_line())
         self._fill()

@@ -13,6 +13,7 @@ from tui.keys import bindings
 from tui.plain import printable
 from tui.rows import estate_rows, log_lines
 from tui.screens.base import Page, put
+from tui.screens.guide import GuidePage
 from tui.screens.school import AccidentsPage
 from tui.screens.text import TextPage
 from tui.view import ViewState
@@ -39,9 +40,8 @@ class StartPage(Page):
         yield self.too_small()
         yield Footer()
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """The tree has the keys; everything is measured."""
-        super().on_mount()
         self.query_one("#needle", Input).display = False
         self.query_one(RowList).focus()
 
@@ -110,6 +110,14 @@ class StartPage(Page):
             return
         self.say(f"{operation} of {name}: measuring and planning ...")
         self.console_app.plan(PlanRequest(operation, name))
+
+    def action_restore(self) -> None:
+        """The restore guide."""
+        name = self._set_here()
+        if not name:
+            self.say("put the cursor on a set first")
+            return
+        self.console_app.push_screen(GuidePage(name))
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""

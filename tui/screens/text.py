@@ -37,7 +37,7 @@ class TextPage(Page):
         """As given."""
         return self._heading
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """Fill it."""
         put(self.query_one("#title", Static), self.title_line())
         put(self.query_one("#lines", Static), Text("\n".join(printable(line) for line in self._lines())))

@@ -33,6 +33,14 @@ class RowList(ScrollView, can_focus=True):
             super().__init__()
             self.row = row
 
+    class Chosen(Message):
+        """Enter was pressed on a row that neither opens nor closes."""
+
+        def __init__(self, row: Row) -> None:
+            """The row."""
+            super().__init__()
+            self.row = row
+
     def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's own name
         """Empty."""
         super().__init__(id=id)
@@ -118,10 +126,12 @@ class RowList(ScrollView, can_focus=True):
         self._go(len(self._rows) - 1 if last else 0)
 
     def action_open_or_close(self) -> None:
-        """Open or close."""
+        """Open or close what folds; choose what does not."""
         if self.row is not None and self.row.folds:
             self._folded = self._folded ^ {self.row.id}
             self._lay_out(self.row.id)
+        elif self.row is not None:
+            self.post_message(self.Chosen(self.row))
 
     def action_fold_up(self) -> None:
         """Close, or go to the parent."""

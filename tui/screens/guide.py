@@ -1,0 +1,214 @@
+"""The restore guide: one decision at a time, each on what was measured. It sends nothing that changes anything; a plan does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, Static
+
+from core.errors import SplitmountError
+from core.facade import PlanRequest
+from core.plan import Condition, Weight
+from tui.guide import Choice, chosen, condition_rows, copy_rows, scope_rows, source_rows
+from tui.keys import bindings
+from tui.plain import printable
+from tui.rows import Row
+from tui.screens.ask import AskText, TypeName
+from tui.screens.base import Page, put
+from tui.screens.text import TextPage
+from tui.view import ViewState
+from tui.widgets.rowlist import RowList
+
+STAGES = ("from what", "how much", "how", "conditions")
+
+
+class GuidePage(Page):
+    """Four decisions; Escape goes one back."""
+
+    BINDINGS = bindings("guide")
+
+    def __init__(self, set_name: str) -> None:
+        """Of one set."""
+        super().__init__()
+        self._set = set_name
+        self._path = [Choice(PlanRequest("restore", set_name))]
+        self._rows: list[Row] = []
+        self._conditions: tuple[Condition, ...] = ()
+        self._overrides: dict[str, str] = {}
+
+    @property
+    def stage(self) -> int:
+        """Which decision is due, from 0."""
+        return len(self._path) - 1
+
+    def compose(self) -> ComposeResult:
+        """The choices at left, what each means at right."""
+        yield Static(id="title")
+        with Horizontal(id="body"):
+            yield RowList(id="steps")
+            with VerticalScroll(id="detail", can_focus=False):
+                yield Static(id="about")
+        yield Static(id="said")
+        yield self.too_small()
+        yield Footer()
+
+    def heading(self) -> str:
+        """Which decision."""
+        return f"RESTORE {self._set}  {self.stage + 1}/{len(STAGES)}: {STAGES[self.stage]}?"
+
+    def hear(self, state: ViewState) -> None:
+        """The title; rows change by decisions alone."""
+        put(self.query_one("#title", Static), self.title_line())
+
+    def opened(self) -> None:
+        """Read the repository, then offer."""
+        self.query_one(RowList).focus()
+        self._enter()
+
+    def _enter(self) -> None:
+        """Show the decision that is due."""
+        app = self.console_app
+        one = app.engine.settings.sets[self._set]
+        measured = app.state.sets.get(self._set)
+        self.hear(app.state)
+        if self.stage == 0:
+            self._offer_sources()
+        elif self.stage == 1:
+            self._show(list(scope_rows(one)))
+        elif self.stage == 2:
+            self._show(list(copy_rows(measured)))
+        else:
+            self.action_again()
+
+    def _show(self, rows: list[Row]) -> None:
+        self._rows = rows
+        first = next((row.id for row in rows if row.depth), "")
+        self.query_one(RowList).show(rows, follow=first)
+
+    def _offer_sources(self) -> None:
+        app = self.console_app
+        self._say("reading the repository ...")
+        future = app.engine.backups(self._set)
+
+        def show() -> None:
+            self._say("")
+            try:
+                backups = future.result()
+            except SplitmountError as error:
+                self._say(f"the repository could not be read: {error}")
+                backups = []
+            if self.stage == 0:
+                one = app.engine.settings.sets[self._set]
+                self._show(list(source_rows(one, app.state.sets.get(self._set), backups, datetime.now(UTC))))
+
+        app.when_done(future, show)
+
+    def _say(self, text: str) -> None:
+        if self.is_mounted:
+            put(self.query_one("#said", Static), Text(printable(text)))
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        """What the row means."""
+        about = event.row.about if event.row else ()
+        put(self.query_one("#about", Static), Text("\n".join(printable(line) for line in about)))
+
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
+        """One decision on."""
+        row = event.row.id
+        if row == "go":
+            self.console_app.plan(self._request())
+        elif row.startswith("backup/"):
+            self._files(row.removeprefix("backup/"))
+        elif event.row.depth and self.stage < len(STAGES) - 1 and row != "none":
+            self._path.append(chosen(self._path[-1], row))
+            self._enter()
+
+    def _request(self) -> PlanRequest:
+        return replace(self._path[-1].request, overrides=dict(self._overrides))
+
+    def action_back(self) -> None:
+        """One decision back; from the first, out."""
+        if self.stage == 0:
+            self.dismiss(None)
+            return
+        self._path.pop()
+        self._overrides = {}
+        self._enter()
+
+    def action_again(self) -> None:
+        """Measure the conditions."""
+        if self.stage < len(STAGES) - 1:
+            return
+        self._say("measuring both hosts and the pairs ...")
+        future = self.console_app.engine.conditions(self._request())
+
+        def show() -> None:
+            try:
+                self._conditions = future.result()
+            except SplitmountError as error:
+                self._say("")
+                lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
+                self.console_app.push_screen(TextPage("restore", lambda: lines, loud=True))
+                return
+            self._say("")
+            self._show(list(condition_rows(self._conditions, self._overrides)))
+
+        self.console_app.when_done(future, show)
+
+    def action_reason(self) -> None:
+        """Override the condition under the cursor, with a reason."""
+        row = self.query_one(RowList).row
+        kind, _, number = (row.id if row else "").partition("/")
+        if kind != "condition":
+            return
+        one = self._conditions[int(number)]
+        if one.weight is not Weight.OVERRIDABLE or not one.stops:
+            self._say(f"{one.code} cannot be overridden" if one.stops else f"{one.code} is not in the way")
+            return
+
+        def said(reason: str | None) -> None:
+            if reason:
+                self._overrides[one.code] = reason
+                self._show(list(condition_rows(self._conditions, self._overrides)))
+
+        self.app.push_screen(
+            AskText(f"{one.sentence}.\n\nWhy do you go on all the same? The journal keeps it.", "your reason"), said
+        )
+
+    def action_tidy(self) -> None:
+        """Plan the cleanup; its preview asks before anything is done."""
+        self.console_app.plan(PlanRequest("cleanup", self._set))
+
+    def _files(self, backup: str) -> None:
+        """Files of a backup into a directory of the target."""
+        target = self.console_app.engine.settings.sets[self._set].target
+
+        def typed(directory: str, name: str | None) -> None:
+            if name == self._set:
+                self._fetch(backup, directory)
+
+        def said(directory: str | None) -> None:
+            if directory:
+                text = f"All files of {backup} go into {directory} on {target}, which must be absent or empty.\nThe source is not touched."
+                self.app.push_screen(TypeName(text, self._set), lambda name: typed(directory, name))
+
+        question = f"Into which directory of {target}? It must be absent or empty; the source is not touched."
+        self.app.push_screen(AskText(question, f"/restore/{self._set}"), said)
+
+    def _fetch(self, backup: str, directory: str) -> None:
+        self._say(f"restoring {backup} into {directory} ...")
+        future = self.console_app.engine.restore_files(self._set, backup, directory)
+
+        def show() -> None:
+            self._say("")
+            try:
+                lines = [f"{future.result()} files of {backup} were restored into {directory}."]
+            except SplitmountError as error:
+                lines = [error.title.upper(), "", *str(error).splitlines()]
+            self.console_app.push_screen(TextPage("files from a backup", lambda: [*lines, "", "Esc goes back."]))
+
+        self.console_app.when_done(future, show)
