@@ -18,7 +18,7 @@ unused() { # SERIAL...: refuse when anything is stacked on one of them
 }
 asleep() { # deactivate the copy where udev activated it under its old name by itself; never on the source's own host
   [ "$same_host" = no ] || return 0
-  stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked="$stacked`users_of "$k"`"; done; done
+  stacked=''; for s in $serials; do for k in `disks_of "$s"`; do stacked=$stacked`users_of "$k"`; done; done
   [ -z "$stacked" ] || $S lvm vgchange --config "$NB" -an --nohints --devices "$DEVS" "$old"
 }
 leaves() { # KERNEL_NAME: the disks below a device-mapper device

@@ -6,6 +6,8 @@ from hostdrivers.emulated.aix import Aix
 from hostdrivers.emulated.array import Array
 from hostdrivers.emulated.estate import MB, SETS_PER_ARRAY, Builder, Family, fill, hidden, pair_of
 from hostdrivers.emulated.hpux import Hpux
+from hostdrivers.emulated.linux import Linux
+from hostdrivers.emulated.linux_lvm import dm_name
 from hostdrivers.emulated.machine import Slot
 from hostdrivers.emulated.solaris import Solaris
 
@@ -65,7 +67,22 @@ def solaris_mail(array: Array) -> Family:
     return Family("solaris-mail", source, target, ("testvg1",), pairs, "/copy", array)
 
 
-FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders)
+def linux_web(array: Array) -> Family:
+    """Two disks in one group of LVM2: an ext4 on the first, an XFS inside it that lies on both, and names with dashes."""
+    pairs = (pair_of(array, "010", "0D0", 96), pair_of(array, "011", "0D1", 96))
+    source = Linux("webprod", [Slot(std, name=f"sd{letter}") for (std, _), letter in zip(pairs, "bc", strict=True)])
+    source.create_group("web-data", ["sdb", "sdc"], MB)
+    volumes = (("site", "ext4", "/srv/web", 40, (0,), 1), ("site-logs", "xfs", "/srv/web/logs", 40, (0, 1), 2))
+    for name, kind, point, extents, on, stripes in volumes:
+        source.create_volume("web-data", name, kind, extents, mount=point, on=on, stripes=stripes)
+        source.root.mkdir(point, True)
+        source.mount_checked(f"/dev/mapper/{dm_name('web-data', name)}", point, kind, "defaults")
+        fill(source, point, name, 8, 12_000)
+    target = Linux("webdr", hidden(*(bcv for _, bcv in pairs)))
+    return Family("linux-web", source, target, ("web-data",), pairs, "/mnt/copy", array)
+
+
+FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders, linux_web)
 
 
 def sized(number: int) -> Builder:

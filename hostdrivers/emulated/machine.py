@@ -18,7 +18,7 @@ from hostdrivers.emulated.volumes import Disk, VolumeBytes
 Sink = Callable[[bytes], Awaitable[None]]
 
 # Words of the sandboxed shell that no system of that age has: a script that uses one must fail here as it would there.
-_MODERN = frozenset(
+MODERN = frozenset(
     """
     arch assert b2sum base32 base64 basenc bunzip2 busybox bzcat bzip2 column csv curl dotenv envsubst factor flock glob gunzip
     gzip hexdump http jq json log md5sum nproc numfmt openssl parallel pgrep pkill readlink realpath retry rev rg semver seq
@@ -219,10 +219,10 @@ class Machine:
             username="root", hostname=self.name, timeout_seconds=86_400.0, max_commands=many, max_loop_iterations=many
         )
         shell.mount("/", self.root)
-        table: dict[str, Program] = dict.fromkeys(_MODERN - self.modern, _missing)
+        table: dict[str, Program] = dict.fromkeys(MODERN - self.modern, _missing)
         table |= common_programs(self, lines)
         table |= self.programs()
-        table["type"] = _type(frozenset(table) - (_MODERN - self.modern), frozenset(shell.capabilities().builtins) - _MODERN)
+        table["type"] = _type(frozenset(table) - (MODERN - self.modern), frozenset(shell.capabilities().builtins) - MODERN)
         for name, program in table.items():
             shell.add_command(name, _adapted(self, program))
             if "/" in name:

@@ -16,6 +16,14 @@ class Call:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/"
 
+    def argv_long(self, letters: Mapping[str, str]) -> tuple[str, ...]:
+        """The arguments with long options written as the letters that stand for them: `--name VALUE` and `--name=VALUE`."""
+        out: list[str] = []
+        for word in self.argv:
+            name, equals, value = word.partition("=")
+            out += [f"-{letters[name]}", *([value] if equals else [])] if name in letters else [word]
+        return tuple(out)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

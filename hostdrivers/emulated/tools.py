@@ -56,7 +56,7 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
         "dd": reads_input(lambda call: _dd(machine, call)),
         "find": lambda call: _find(machine, call),
         "sync": lambda call: _sync(machine, call),
-        f"{machine.gnu}/tar": reads_input(tar),
+        **dict.fromkeys((f"{machine.gnu}/tar", *(("tar",) if machine.os == "linux" else ())), reads_input(tar)),
         f"{machine.gnu}/find": lambda call: _find(machine, call),
         f"{machine.gnu}/sha256sum": lambda call: _sha256sum(machine, call),
     }
@@ -141,7 +141,7 @@ def _entry(machine: Machine, path: str, name: str, flags: set[str]) -> str:
 
 # --- dd: files, and devices by their names ----------------------------------------------------------------------------
 
-_DD = re.compile(r"(if|of|bs|count|skip|seek|conv|iseek|oseek)=(.*)")
+_DD = re.compile(r"(if|of|bs|count|skip|seek|conv|iseek|oseek|iflag|oflag|status)=(.*)")
 _UNITS = {"": 1, "k": 1024, "b": 512, "m": 1 << 20}
 
 

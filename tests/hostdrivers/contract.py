@@ -218,9 +218,11 @@ class HostContract:
     async def test_a_device_that_is_not_there_a_swapped_one_and_a_taken_name_are_refused(self, subject: Subject) -> None:
         subject.split()
         before = await subject.facts(subject.target)
-        result = await subject.send(subject.driver.attach(subject.target, ("0DEADBEEF",)).command)
+        result = await subject.do(subject.driver.attach(subject.target, (*(p.bcv for p in subject.pairs), "0DEADBEEF")))
         assert result.exit_status not in (0, None)
         assert "0DEADBEEF" in result.stderr
+        await subject.down()
+        unchanged(before, await subject.facts(subject.target))
         request = next(r for r in await subject.requests() if len(r.bcvs) > 1)
         await subject.must(subject.driver.attach(subject.target, tuple(s for s, _ in request.bcvs)))
         (one, a), (two, b), *rest = request.bcvs
