@@ -54,6 +54,15 @@ again() { # DISK: have VxVM read the private region now; it remembers the one of
 group_id() { # NAME: the identity of that group of this host, empty when there is none
   $S vxdg list | nawk -v g="$1" 'NR > 1 && $1 "" == g "" {print $NF}'
 }
+region() { # DISK: the raw slice, the first sector and the sectors of its private region, as VxVM tells them
+  set -- "$1" `$S vxdisk list "$1" | sed -n 's/^private: *slice=\([0-9]*\) *offset=\([0-9]*\) *len=\([0-9]*\).*/\1 \2 \3/p'`
+  [ $# -eq 4 ] || refuse "VxVM does not tell where the private region of $1 lies"
+  p=`echo "$TABLE" | nawk -v d="$1" '$1 "" == d "" {print $2; exit}'`
+  echo "/dev/rdsk/${p}s$2 $3 $4"
+}
+sum_of() { # RAW-SLICE FIRST SECTORS: checksum and length of a private region as it stands on the disk
+  $S dd if="$1" bs=512 skip="$2" count="$3" 2>/dev/null | cksum
+}
 records() { # GROUP TYPE: those records of vxprint
   $S vxprint -ht -g "$1" | nawk -v t="$2" '$1 == t'
 }
@@ -90,8 +99,10 @@ done
 """
 
 # How a copy gets into this host's hands. VxVM 5 and later know a copy by its UDID and give it ids of its own; before that, two
-# disks with one identity must never be seen together. The import lock came with the bytes: it is cleared on these very disks,
-# and only when it names the host that the map was taken on. vxdg -C would clear it on whatever VxVM takes, so it is never used.
+# disks with one identity must never be seen together. What the private regions were is kept, and put back by the undo: the
+# mirrors then carry the source's identity again, for the next import, for a takeover by another host, and for a restore.
+# The import lock came with the bytes: it is cleared on these very disks, and only when it names the host that the map was
+# taken on. vxdg -C would clear it on whatever VxVM takes, so it is never used.
 IMPORT = r"""
 [ -z "`group_id "$new"`" ] || refuse "there is a group $new on this host already"
 unused $serials
@@ -140,6 +151,17 @@ for d in $ALL; do
   esac
 done
 mkdir -p "$keep" || fail "no directory $keep"
+i=0
+for d in $ALL; do
+  at=`region "$d"` || exit 90
+  set -- $at
+  sum=`sum_of $at`
+  $S dd if="$1" bs=512 skip="$2" count="$3" 2>/dev/null | compress -f -c > "$keep/$i.Z" || fail "the private region of $d could not be kept"
+  kept=`uncompress -c "$keep/$i.Z" | cksum`
+  [ "$sum" = "$kept" ] || fail "the private region of $d was not kept as it is: $kept, and $sum on the disk"
+  echo "$2 $3 $sum" > "$keep/$i.sum" || fail "cannot write to $keep"
+  i=`expr $i + 1`
+done
 echo "locks:$locks" > "$keep/how" || fail "cannot write to $keep"
 for d in $locks; do $S vxdisk clearimport "$d" || fail "the import lock on $d could not be cleared"; done
 $S vxdg $temporary -n "$new" $how import "$dgid" || fail "vxdg import ended with $?"
@@ -160,10 +182,39 @@ echo "@bind vg_name.$old $new"
 
 IMPORT_UNDO = r"""
 [ -f "$keep/how" ] || { echo "nothing was imported"; exit 0; }
-[ -n "`group_id "$new"`" ] || { echo "$new is not on this host"; exit 0; }
-for d in $ALL; do [ "`user_of "$d"`" = "$new" ] || refuse "$d is in group `user_of "$d"`, not in $new: it is not ours any more"; done
-$S vxdg deport "$new" || fail "$new could not be deported"
-[ -z "`group_id "$new"`" ] || fail "$new is still on this host"
+if [ -n "`group_id "$new"`" ]; then
+  for d in $ALL; do
+    u=`user_of "$d"`
+    [ "$u" = "$new" ] || refuse "$d is in group ${u:-none}, not in $new: it is not ours any more"
+  done
+  $S vxdg deport "$new" || fail "$new could not be deported"
+  [ -z "`group_id "$new"`" ] || fail "$new is still on this host"
+fi
+unused $serials
+i=0
+for d in $ALL; do
+  read first length sum size < "$keep/$i.sum" || refuse "what was kept of $d is not there: $keep/$i.sum"
+  kept=`uncompress -c "$keep/$i.Z" | cksum`
+  [ "$kept" = "$sum $size" ] || refuse "the kept private region of $d is damaged; nothing was written"
+  at=`region "$d"` || exit 90
+  set -- $at
+  [ "$2 $3" = "$first $length" ] || refuse "the private region of $d lies at $2, $3 sectors, and was kept from $first, $length"
+  now=`sum_of $at`
+  if [ "$now" != "$sum $size" ]; then
+    $S vxdisk offline "$d" || fail "$d could not be taken offline"
+    uncompress -c "$keep/$i.Z" | $S dd of="$1" bs=512 seek="$2" 2>/dev/null || fail "the private region of $d could not be put back"
+    now=`sum_of $at`
+    [ "$now" = "$sum $size" ] || fail "the private region of $d is not what was kept"
+    $S vxdisk online "$d" || fail "$d did not come online"
+  fi
+  i=`expr $i + 1`
+done
+set -- $diskids
+for d in $ALL; do
+  is=`diskid_of "$d"`
+  [ "$is" = "$1" ] || fail "$d does not carry its old identity $1, but ${is:-none}"
+  shift
+done
 """
 
 LOOK = r"""

@@ -121,13 +121,13 @@ def import_group(host: HostRef, request: ImportRequest, *, clear: bool = False) 
             "Reads from every BCV that it carries the disk and the group of the map and that VxVM takes it for a copy, clears the "
             f"import lock that came with the bytes on these disks alone, and imports the group by its id as {request.new_name}.",
             "The lock says that the source uses the group; the source uses the standards, not these. The copy gets ids of its own, "
-            "so that it cannot be taken for the original; they stay until the mirrors are established again.",
+            "so that it cannot be taken for the original. Its private regions are kept first; the undo puts them back.",
             "A wrong device, a missing disk, a taken name, another copy, another host's lock: each is refused before anything is written.",
             f"vxdisk clearimport DISK...; vxdg -t -n {request.new_name} -o useclonedev=on -o updateid import {request.group.uuid}",
         ),
         command=_change(host, f"import group {group}", body + IMPORT),
         fence=tuple(serial for serial, _ in request.bcvs),
-        undo=_change(host, f"deport group {request.new_name}", body + IMPORT_UNDO),
+        undo=_change(host, f"deport group {request.new_name}, put the private regions back", body + IMPORT_UNDO),
     )
 
 

@@ -82,7 +82,7 @@ def linux_web(array: Array) -> Family:
     return Family("linux-web", source, target, ("web-data",), pairs, "/mnt/copy", array)
 
 
-FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders, linux_web)
+FAMILIES: tuple[Builder, ...] = (aix_ledger, hpux_orders, solaris_mail, linux_web)
 
 
 def sized(number: int) -> Builder:

@@ -123,13 +123,25 @@ class Linux(LinuxLvm):
             write_label(slot.disk, identity, group)
 
     def create_volume(
-        self, group: str, name: str, kind: str, extents: int, *, mount: str = "", on: Sequence[int] = (0,), stripes: int = 1
+        self,
+        group: str,
+        name: str,
+        kind: str,
+        extents: int,
+        *,
+        mount: str = "",
+        on: Sequence[int] = (0,),
+        stripes: int = 1,
+        pieces: Sequence[tuple[int, int, int]] = (),
     ) -> VolumeBytes:
-        """lvcreate, and mkfs with a line in fstab when there is a mount point. A kind of "raw" has no filesystem."""
+        """lvcreate, and mkfs with a line in fstab when there is a mount point. A kind of "raw" has no filesystem.
+
+        `pieces` are (disk, first extent, extents) where a volume does not lie on its disks in equal parts.
+        """
         view, found = self._own(group)
         disks = {s.id: s.disk for s in view.of(found)}
-        pieces = allocate(found, disks, on, extents)
-        made = Volume(name, new_uuid(), kind, pieces, 0, mount, stripes, 65536 if stripes > 1 else 0)
+        lies = list(pieces) or allocate(found, disks, on, extents)
+        made = Volume(name, new_uuid(), kind, lies, 0, mount, stripes, 65536 if stripes > 1 else 0)
         found.volumes.append(made)
         self._changed(view, found)
         data = VolumeBytes(made, found.extent, [disks[i] for i in found.disks])

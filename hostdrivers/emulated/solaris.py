@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.machine import Slot, options
 from hostdrivers.emulated.program import Answer, Call, Failed, Program, Usage
-from hostdrivers.emulated.solaris_disks import SECTOR, Access, Imported, Private, read_private, udid_of, write_private
+from hostdrivers.emulated.solaris_disks import SECTOR, Access, Imported, Private, RawSlice, read_private, udid_of, write_private
 from hostdrivers.emulated.solaris_groups import VxGroups
 from hostdrivers.emulated.solaris_vxvm import PRIVLEN
 from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, allocate, read_label
@@ -53,8 +53,8 @@ class Solaris(VxGroups):
             self.write_file(f"/dev/{kind}/{slot.name}s2", b"")
 
     def slot_at(self, path: str) -> Slot | None:
-        """/dev/dsk/c1t0d0s2 and /dev/rdsk/c1t0d0s2."""
-        word = path.removeprefix("/dev/").removeprefix("r").removeprefix("dsk/").removesuffix("s2")
+        """/dev/dsk/c1t0d0s2 and /dev/rdsk/c1t0d0s2, or slice 3."""
+        word = path.removeprefix("/dev/").removeprefix("r").removeprefix("dsk/").removesuffix("s2").removesuffix("s3")
         ours = path.startswith(("/dev/dsk/", "/dev/rdsk/"))
         return next((s for s in self.slots if s.seen and s.name == word), None) if ours else None
 
@@ -65,7 +65,9 @@ class Solaris(VxGroups):
     def device(self, path: str) -> Disk | None:
         """The device behind a name in /dev."""
         slot = self.slot_at(path)
-        return slot.disk if slot else None
+        if slot is None or not path.startswith("/dev/rdsk/"):
+            return slot.disk if slot else None
+        return RawSlice(slot.disk, any(a.slot is slot and a.state == "online" for a in self.accesses.values()))
 
     def online_new(self) -> None:
         """A record for each device that has none; another try for those that were in error."""

@@ -86,6 +86,30 @@ class Access:
             self.private, self.state = None, "error"
 
 
+@dataclass(frozen=True, slots=True)
+class RawSlice:
+    """A raw slice that begins at the first sector. While VxVM has the disk online, a write here would be lost: EBUSY."""
+
+    disk: Disk
+    online: bool
+
+    number = property(lambda self: self.disk.number)
+    serial = property(lambda self: self.disk.serial)
+    size = property(lambda self: self.disk.size)
+    bcv = property(lambda self: self.disk.bcv)
+    ready = property(lambda self: self.disk.ready)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes."""
+        return self.disk.read(offset, length)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write. OSError when VxVM holds the disk."""
+        if self.online:
+            raise OSError(16, "Device busy")
+        self.disk.write(offset, data)
+
+
 @dataclass(slots=True)
 class Imported:
     """A disk group that a host has imported: its name here, its disks by media name, and the volumes that are started."""

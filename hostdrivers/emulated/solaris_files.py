@@ -6,6 +6,7 @@ of the manual pages of mount_ufs and fsck. That VxFS refuses a read-only mount b
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -95,7 +96,8 @@ class SolarisFiles(Machine):
             "lockfs": self._lockfs, "uname": self._uname, "fuser": self._fuser, "date": self._date, "id": self._id,
             "/usr/xpg4/bin/id": tools.id_posix,
         }  # fmt: skip
-        return dict(table)
+        return {**table, "compress": tools.reads_input(_compress), "uncompress": lambda call: _uncompress(self, call),
+                "cksum": tools.reads_input(_cksum)}  # fmt: skip
 
     def _id(self, call: Call) -> Answer:
         if call.argv not in ((), ("-a",)):
@@ -260,3 +262,31 @@ _MOUNTED: dict[str, Callable[[str, str, str, str], str]] = {
     "p": lambda d, p, k, o: f"{d} - {p} {k} - no {o}\n",
     "": lambda d, p, k, o: f"{p} on {d} {_slashes(o)} on {_DATE}\n",
 }
+
+
+# The real ones write LZW; what is inside is nobody's business but theirs, so zlib does it here, behind the same two bytes.
+_LZW = b"\x1f\x9d"
+
+
+def _compress(call: Call) -> Answer:
+    if set(call.argv) - {"-f", "-c"}:
+        raise Usage("usage: compress [-fv] [-b maxbits] [file...]\n       compress -c [-fv] [-b maxbits] [file]")
+    return Answer(_LZW + zlib.compress(call.stdin))
+
+
+def _uncompress(machine: Machine, call: Call) -> Answer:
+    if len(call.argv) != 2 or call.argv[0] != "-c":
+        raise Usage("usage: uncompress [-cfv] [file...]")
+    data = machine.read_file(call.argv[1])
+    if not data.startswith(_LZW):
+        raise Failed(f"{call.argv[1]}: not in compressed format")
+    try:
+        return Answer(zlib.decompress(data[2:]))
+    except zlib.error as error:
+        raise Failed(f"{call.argv[1]}: corrupt input") from error
+
+
+def _cksum(call: Call) -> Answer:
+    if call.argv:
+        raise Usage("cksum: this emulator reads its standard input only")
+    return Answer(f"{zlib.crc32(call.stdin)} {len(call.stdin)}\n")

@@ -39,7 +39,9 @@ _V = {
     "new": "v  {0:<12} -            {2:<8} {3:<8} {4:<8} {5:<9} {6:<8} {1}\n",
     "old": "v  {0:<12} {1:<12} {2:<8} {3:<8} {4:<8} {5:<9} {6}\n",
 }
-PRIVLEN = {"sliced": 3590, "cdsdisk": 65536}
+# The private region and the label lie below 1 MiB, where volumes begin: first sector and length, by slice.
+PRIVATE = {"sliced": (3, 1, 2047), "cdsdisk": (2, 48, 2000)}
+PRIVLEN = {form: length for form, (_, _, length) in PRIVATE.items()}
 
 
 class Vxvm(SolarisFiles):
@@ -209,8 +211,8 @@ class Vxvm(SolarisFiles):
             lines += [f"pubpaths:  block=/dev/vx/dmp/{path[:-1]}{slices[0]} char=/dev/vx/rdmp/{path[:-1]}{slices[0]}"]
             lines += [f"udid:      {udid_of(access.disk)}"] * (self.release >= (5, 0))
             lines += ["version:   3.1", "iosize:    min=512 (bytes) max=2048 (blocks)"]
-            lines += [f"public:    slice={slices[0]} offset=0 len={length}"]
-            lines += [f"private:   slice={slices[1]} offset=1 len={PRIVLEN[p.format]}", "update:    time=1795420800 seqno=0.5"]
+            lines += [f"public:    slice={slices[0]} offset={2048 if p.format == 'cdsdisk' else 0} len={length}"]
+            lines += ["private:   slice={} offset={} len={}".format(*PRIVATE[p.format]), "update:    time=1795420800 seqno=0.5"]
             lines += ["headers:   0 248", "configs:   count=1 len=2431", "logs:      count=1 len=368"]
             lines += ["Defined regions:", " config   priv 000017-000247[000231]: copy=01 offset=000000 enabled"]
         lines += [

@@ -20,15 +20,18 @@ def point_in_time(lab: Lab, made: Product) -> dict[str, str]:
     return before
 
 
+def left(found: dict[str, str]) -> dict[str, str]:
+    """What a run could leave, without what the target sees on the BCVs themselves, which hold another point in time now."""
+    return {name: text for name, text in found.items() if name not in ("pvs", "vgs", "lvs")}
+
+
 def test_a_rehearsal_leaves_nothing_and_what_was_destroyed_comes_back(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
         there, known = traces(lab), identity(lab)
         before = point_in_time(lab, made)
         assert len(before) > 80
-        assert {k: v for k, v in traces(lab).items() if k not in ("pvs", "vgs")} == {
-            k: v for k, v in there.items() if k not in ("pvs", "vgs")
-        }
+        assert left(traces(lab)) == left(there)
         for damage in (DESTROYED, SUPERBLOCK):
             lab.ssh("source", damage)
             plan = made.plan("restore", "ordinary")

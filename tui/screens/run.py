@@ -129,9 +129,9 @@ class RunPage(Page):
         return Text(bar_text(run.progress) if run.progress else "working ...")
 
     def action_proceed(self, to_end: bool) -> None:
-        """Let a paused run go on."""
+        """Let a paused run go on; to its end also when it is between two pauses."""
         run = self.console_app.state.run
-        if run is not None and run.paused:
+        if run is not None and (run.paused or (to_end and run.end is None)):
             self.console_app.engine.proceed(run.run, to_end=to_end)
 
     def action_stop(self) -> None:
