@@ -284,7 +284,10 @@ async def wait_for(state: RunState, step: Step, command: Command | None) -> str:
         if any(s.state is PairState.INVALID for s in statuses):
             raise CommandFailed(f"a copy failed in the array: {describe(statuses)}")
         if time.monotonic() > limit:
-            raise CommandFailed(f"not there after {wait.limit:.0f} s: {describe(statuses)}")
+            raise CommandFailed(
+                f"the pairs did not get there within wait_limit ({wait.limit:.0f} s): {describe(statuses)}; find out on the array "
+                "what holds them, then measure and plan again"
+            )
         await asyncio.sleep(pause)
         pause = min(1.0, pause * 1.5)
     _say_copied(report, statuses)

@@ -377,7 +377,7 @@ class LinuxLvm(LinuxFiles):
         return {
             "vg_name": group.name, "vg_uuid": group.id, "vg_seqno": str(group.stamp), "vg_extent_size": str(group.extent), "vg_size": str(size),
             "vg_systemid": group.facts.get("system_id", ""), "vg_exported": "", "vg_partial": "partial" if len(members) < len(group.disks) else "",
-            "vg_lock_type": "", "pv_count": str(len(group.disks)), "vg_attr": "wz--n-", "lv_count": str(len(group.volumes)),
+            "vg_lock_type": "", "snap_count": "0", "vg_free": str(size - sum(v.extents for v in group.volumes) * group.extent), "pv_count": str(len(group.disks)), "vg_attr": "wz--n-", "lv_count": str(len(group.volumes)),
         }  # fmt: skip
 
     def pv_rows(self, view: View, group: Group) -> list[dict[str, str]]:
@@ -391,9 +391,13 @@ class LinuxLvm(LinuxFiles):
                     "pv_name": one.path if one else "[unknown]", "pv_uuid": identity, "vg_name": group.name, "vg_uuid": group.id,
                     "pv_size": str(extents_of(disk, group.extent) * group.extent) if disk else "0", "pe_start": str(DATA_AT) if disk else "0",
                     "pv_missing": "" if one else "missing", "pv_duplicate": "duplicate" if one in view.hidden else "",
-                    "pv_mda_count": "1" if disk else "0", "dev_size": str(disk.size) if disk else "0",
+                    "pv_fmt": "lvm2", "pv_attr": "a--", "pv_free": str(self._free(group, identity, disk)), "pv_mda_count": "1" if disk else "0", "dev_size": str(disk.size) if disk else "0",
                 })  # fmt: skip
         return out
+
+    @staticmethod
+    def _free(group: Group, identity: str, disk: Disk | None) -> int:
+        return (extents_of(disk, group.extent) - group.used(group.disks.index(identity))) * group.extent if disk else 0
 
     def lv_rows(self, group: Group) -> list[dict[str, str]]:
         """The fields of a group's volumes."""
@@ -449,9 +453,19 @@ class LinuxLvm(LinuxFiles):
 
     def _rows(self, line: Line, rows: Iterable[Mapping[str, str]], default: str) -> Answer:
         columns = line.get("-o", "--options", default=default).split(",")
-        between = line.get("--separator", default=" ")
-        out = "" if "--noheadings" in line.flags else "  " + between.join(c.upper() for c in columns) + "\n"
-        return Answer(out + "".join("  " + between.join(_field("lvm", row, c) for c in columns) + "\n" for row in rows))
+        plain = line.get("--units") == "b" and "--nosuffix" in line.flags
+        cells = [
+            [_field("lvm", row, c) if plain or c not in _SIZES else _human(_field("lvm", row, c)) for c in columns]
+            for row in rows
+        ]
+        if "--noheadings" not in line.flags and cells:
+            cells.insert(0, [_HEADINGS.get(c, c.replace("_", " ").title()) for c in columns])
+        if "--separator" in line.values:
+            return Answer("".join("  " + line.values["--separator"].join(row) + "\n" for row in cells))
+        widths = [max(len(row[n]) for row in cells) for n in range(len(columns))] if cells else []
+        return Answer(
+            "".join("  " + " ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + "\n" for row in cells)
+        )
 
     def _pvs(self, line: Line, view: View) -> Answer:
         rows = [self.vg_row(view, g) | row for g in view.groups for row in self.pv_rows(view, g)]
@@ -461,15 +475,34 @@ class LinuxLvm(LinuxFiles):
             shown = self._rows(line, [by_path[p] for p in line.rest if p in by_path], "pv_name,vg_name,pv_size")
             errors = "".join(f'  Failed to find physical volume "{path}".\n' for path in gone)
             return replace(shown, err=errors, code=NOT_FOUND if gone else 0)
-        return self._rows(line, rows, "pv_name,vg_name,pv_size")
+        return self._rows(line, rows, "pv_name,vg_name,pv_fmt,pv_attr,pv_size,pv_free")
 
     def _vgs(self, line: Line, view: View) -> Answer:
         groups = [self.found(view, w) for w in line.rest] if line.rest else view.groups
-        return self._rows(line, [self.vg_row(view, g) for g in groups], "vg_name,pv_count,lv_count,vg_attr,vg_size")
+        return self._rows(
+            line, [self.vg_row(view, g) for g in groups], "vg_name,pv_count,lv_count,snap_count,vg_attr,vg_size,vg_free"
+        )
 
     def _lvs(self, line: Line, view: View) -> Answer:
         groups = [self.found(view, w) for w in line.rest] if line.rest else view.groups
         return self._rows(line, [row for g in groups for row in self.lv_rows(g)], "lv_name,vg_name,lv_attr,lv_size")
+
+
+_HEADINGS: Mapping[str, str] = {
+    "pv_name": "PV", "vg_name": "VG", "lv_name": "LV", "pv_fmt": "Fmt", "pv_attr": "Attr", "vg_attr": "Attr", "lv_attr": "Attr", "pv_size": "PSize",
+    "pv_free": "PFree", "vg_size": "VSize", "vg_free": "VFree", "lv_size": "LSize", "pv_count": "#PV", "lv_count": "#LV", "snap_count": "#SN",
+    "pv_uuid": "PV UUID", "vg_uuid": "VG UUID", "lv_uuid": "LV UUID", "vg_seqno": "Seq", "lv_dm_path": "DMPath", "lv_path": "Path",
+}  # fmt: skip
+_SIZES = frozenset({"pv_size", "pv_free", "vg_size", "vg_free", "lv_size", "dev_size", "pe_start", "vg_extent_size"})
+
+
+def _human(text: str) -> str:
+    """A size as LVM prints it by default."""
+    value = float(text)
+    for unit, size in (("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10)):
+        if value >= size:
+            return f"{value / size:.2f}{unit}"
+    return "0 "
 
 
 def _layout(volume: Volume) -> str:

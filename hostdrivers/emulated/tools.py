@@ -10,6 +10,7 @@ import re
 import stat
 import tarfile
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import bashkit
@@ -52,6 +53,7 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
         "line": line,
         "cat": reads_input(cat),
         "ls": lambda call: _ls(machine, call),
+        "ll": lambda call: _ls(machine, replace(call, argv=("-l", *call.argv))),
         "id": id_posix,
         "dd": reads_input(lambda call: _dd(machine, call)),
         "find": lambda call: _find(machine, call),

@@ -15,7 +15,13 @@ from hostdrivers.emulated.estate import Builder, RunningEstate
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "transcripts"
 
 # Each host on an estate of one family, so that another family changes nothing here.
-FAMILY: Mapping[str, Builder] = {"aixprod": families.aix_ledger, "symadm": families.aix_ledger}
+FAMILY: Mapping[str, Builder] = {
+    "aixprod": families.aix_ledger,
+    "hpprod": families.hpux_orders,
+    "sunmir2": families.solaris_mail,
+    "webprod": families.linux_web,
+    "symadm": families.aix_ledger,
+}
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "aixprod": (
@@ -31,6 +37,49 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "lquerypv -h /dev/hdisk1 80 10",
         "mount",
         "lsfs -c",
+    ),
+    "hpprod": (
+        "uname -a",
+        "ioscan -fnC disk",
+        "vgdisplay",
+        "vgdisplay -v vgedm2",
+        "lvdisplay -v /dev/vgedm2/lvt8d2",
+        "pvdisplay /dev/dsk/c3t8d2",
+        "strings /etc/lvmtab",
+        "ll /dev/vgedm2",
+        "mount -v",
+        "bdf",
+        "cat /etc/fstab",
+    ),
+    "sunmir2": (
+        "uname -a",
+        "vxdisk list",
+        "vxdisk -o alldgs list",
+        "vxdisk list c1t0d0s2",
+        "vxdg list",
+        "vxdg list testvg1",
+        "vxprint -ht",
+        "vxprint -ht -g testvg1",
+        "mount -v",
+        "df -k",
+        "cat /etc/vfstab",
+        "iostat -En",
+        "prtvtoc /dev/rdsk/c1t0d0s2",
+    ),
+    "webprod": (
+        "uname -nr",
+        "lsblk",
+        "pvs",
+        "vgs",
+        "lvs",
+        "lvs -o lv_name,lv_size,lv_dm_path web-data",
+        "vgs nosuchgroup",
+        "pvs --nosuchoption",
+        "dmsetup ls",
+        "findmnt -n -o SOURCE,TARGET,FSTYPE",
+        "mount",
+        "cat /etc/fstab",
+        "blkid -p -o export /dev/mapper/web--data-site",
     ),
     "symadm": (
         "symcli",
@@ -51,7 +100,8 @@ _CHANGING = (
     (re.compile(r"00c6ce9d00004c00[0-9a-f]{16}"), "<VGID>"),
     (re.compile(r"00c6ce9d[0-9a-f]{8}"), "<PVID>"),
     (re.compile(r"00C6CE9D [0-9A-F]{8}(.*)\|.*\|"), "00C6CE9D <...>"),
-    (re.compile(r"\b\d{9,10}\.(\d+)\.(\w+)\b"), r"<SECONDS>.\1.\2"),
+    (re.compile(r"\b\d{9,10}\.\d+\.(\w+)\b"), r"<SECONDS>.<NUMBER>.\1"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b"), "<UUID>"),
     (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"), "<TIME>"),
 )
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from core.hosts import HostDriver, HostRef
+from core.hosts import HostDriver, HostRef, ImportRequest, Mount
 from core.model import HostFacts
+from core.plan import Step
 from core.transport import Command, Result, Status, bind
 from hostdrivers.emulated.machine import Machine
 
@@ -95,3 +96,80 @@ async def facts(driver: HostDriver, machine: Machine) -> HostFacts:
     """Discover the host."""
     ref = HostRef(machine.name, machine.os)
     return driver.parse_discovery(ref, await run(machine, driver.discovery(ref).script))
+
+
+@dataclass
+class Copied:
+    """A source and a target without SSH, and the BCVs that the target sees: what a test of one driver does with them."""
+
+    driver: HostDriver
+    source: Machine
+    target: Machine
+    stds: list[MemoryDisk]
+    bcvs: list[MemoryDisk]
+    group: str
+    prefix: str = "/copy"
+    values: dict[str, str] = field(default_factory=dict)
+    done: list[Step] = field(default_factory=list)
+
+    @property
+    def ref(self) -> HostRef:
+        """The target."""
+        return HostRef(self.target.name, self.target.os)
+
+    @property
+    def serials(self) -> tuple[str, ...]:
+        """Of the BCVs."""
+        return tuple(d.serial for d in self.bcvs)
+
+    def split(self) -> None:
+        """All at one instant, with the filesystems mounted."""
+        self.source.sync()
+        for std, bcv in zip(self.stds, self.bcvs, strict=True):
+            bcv.split_from(std)
+
+    def images(self) -> list[dict[int, bytes]]:
+        """The BCVs' bytes now."""
+        return [dict(d.tracks) for d in self.bcvs]
+
+    async def request(self, bcvs: list[str] | None = None) -> ImportRequest:
+        """What the planner would ask."""
+        found = await facts(self.driver, self.source)
+        one = found.group(self.group)
+        assert one is not None
+        mounts = tuple(
+            Mount(f.volume, f.kind, self.prefix + f.mount_point, f.mount_point)
+            for f in sorted(found.filesystems, key=lambda f: f.mount_point)
+            if f.group == self.group and f.mounted
+        )
+        ids = tuple((s, p.uuid) for s, p in zip(bcvs or self.serials, one.physical, strict=True))
+        return ImportRequest(one, self.group + "_b", ids, mounts=mounts, prefix=self.prefix)
+
+    async def do(self, one: Step) -> tuple[int | None, str]:
+        """A step's command; its exit status and errors."""
+        result = await step(self.target, one.command, self.values)
+        self.done.append(one)
+        return result.exit_status, result.stderr
+
+    async def up(self, request: ImportRequest) -> None:
+        """Everything for the group."""
+        steps = [self.driver.attach(self.ref, tuple(s for s, _ in request.bcvs)), self.driver.import_group(self.ref, request)]
+        steps += [self.driver.activate(self.ref, request), *(self.driver.mount(self.ref, request, m) for m in request.mounts)]
+        for one in steps:
+            code, err = await self.do(one)
+            assert code == 0, (one.id, err)
+
+    async def down(self) -> None:
+        """Every undo, last first."""
+        for one in reversed(self.done):
+            result = await step(self.target, one.undo, self.values)
+            assert result.exit_status == 0, (one.id, result.stderr)
+        self.done.clear()
+
+    async def refused(self, request: ImportRequest, words: str) -> None:
+        """The import says no, with exit status 90, these words, and not a byte changed on any BCV."""
+        await self.do(self.driver.attach(self.ref, tuple(s for s, _ in request.bcvs)))
+        before = self.images()
+        code, err = await self.do(self.driver.import_group(self.ref, request))
+        assert (code, words in err) == (90, True), err
+        assert self.images() == before
