@@ -153,6 +153,8 @@ def _disk(report: Report, name: str, seen: Mapping[str, Seen]) -> Disk:
     where = f"vxdisk list {name}"
     if "Device" not in words or "flags" not in words:
         raise ParseError(report.host, where, "no Device: or flags: in it")
+    if ("disk" in words) is not ("group" in words):
+        raise ParseError(report.host, where, "only one of disk: and group: in it")
     paths = paths or (name,)
     known = [seen[_short(p)] for p in paths if _short(p) in seen]
     serials = {one.serial for one in known if one.serial}

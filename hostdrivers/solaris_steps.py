@@ -20,7 +20,7 @@ from core.explain import EXPLAIN
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
-from hostdrivers.script import change, facts, prelude
+from hostdrivers.script import change, facts, prelude, refuse_system
 from hostdrivers.solaris_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -39,7 +39,6 @@ from hostdrivers.solaris_scripts import (
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}")
-_SYSTEM = ("/", "/usr", "/var", "/tmp", "/etc", "/dev", "/opt")  # noqa: S108  named to be refused
 
 
 def _change(host: HostRef, title: str, text: str) -> Command:
@@ -255,11 +254,7 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
 
 def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
     """The held shell that locks UFS against writes; a sleep of its own unlocks it when nobody does."""
-    odd = [point for point in mount_points if point in _SYSTEM]
-    if odd:
-        raise Refused(
-            f"{host.name}: {', '.join(odd)} cannot be frozen: the thaw itself needs it. Use `freeze: {{enabled: false}}`."
-        )
+    refuse_system(host, mount_points)
     inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
     down = "".join(f"$S lockfs -w {shlex.quote(p)} && n={i} &&\n" for i, p in enumerate(inner_first, 1))
     up = "".join(f"  $S lockfs -u {shlex.quote(p)} > /dev/null 2>&1\n" for p in reversed(inner_first))
