@@ -12,11 +12,25 @@ from hostdrivers.aix import AixDriver
 from hostdrivers.emulated.aix import Aix
 from hostdrivers.emulated.hpux import Hpux
 from hostdrivers.emulated.machine import Slot
+from hostdrivers.emulated.solaris import Solaris
 from hostdrivers.hpux import HpuxDriver
-from tests.core.test_seed_tables import TABLE_3, TABLE_4
+from hostdrivers.solaris import SolarisDriver
+from tests.core.test_seed_tables import TABLE_2, TABLE_3, TABLE_4
 from tests.hostdrivers.machines import MemoryDisk, facts
 
 MB = 1 << 20
+
+
+async def solaris() -> HostFacts:
+    """Table 2: two UFS that lie on both of two sliced disks; the printed id is the group's."""
+    slots = [Slot(MemoryDisk(f"01{n}", 160 * MB, s), name=f"c1t0d{n}") for n, s in enumerate(("3701F000", "37020000"))]
+    host = Solaris("sunmir2", slots)
+    host.create_group("testvg1", ["c1t0d0s2", "c1t0d1s2"], MB, dgid="947015961.1105.sunmir2")
+    for number in (1, 2):
+        host.create_volume("testvg1", f"vol{number:02d}", "ufs", 8, mount=f"/mir{number}", on=[0, 1], layout="STRIPE")
+        host.root.mkdir(f"/mir{number}", True)
+        host.mount_checked(f"/dev/vx/dsk/testvg1/vol{number:02d}", f"/mir{number}", "ufs", {"rw": ""})
+    return await facts(SolarisDriver(), host)
 
 
 async def aix() -> HostFacts:
@@ -46,7 +60,9 @@ async def hpux() -> HostFacts:
 
 
 @pytest.mark.parametrize(
-    ("discovered", "group", "table"), [(aix, "testvg2-2", TABLE_3), (hpux, "vgedm2", TABLE_4)], ids=["aix", "hpux"]
+    ("discovered", "group", "table"),
+    [(solaris, "testvg1", TABLE_2), (aix, "testvg2-2", TABLE_3), (hpux, "vgedm2", TABLE_4)],
+    ids=["solaris", "aix", "hpux"],
 )
 async def test_discovery_of_the_seeds_layout_prints_the_seeds_rows_and_they_are_read_back(
     discovered: Callable[[], Awaitable[HostFacts]], group: str, table: str
