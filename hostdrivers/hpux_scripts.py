@@ -264,9 +264,11 @@ each_disk() {
   done
 }
 preview() { # GROUP: the map that vgexport would write, and nothing is exported
-  f=/tmp/splitmount.$$.map
-  $S vgexport -p -s -m "$f" "$1" > /dev/null; rc=$?
-  cat "$f" 2>/dev/null; rm -f "$f"
+  n=0 # a directory of our own: a name in /tmp that can be guessed could be a link of somebody else's
+  t=/tmp/splitmount.$$
+  until mkdir "$t" 2>/dev/null; do n=`expr $n + 1`; [ $n -lt 100 ] || return 1; t=/tmp/splitmount.$$.$n; done
+  $S vgexport -p -s -m "$t/map" "$1" > /dev/null; rc=$?
+  cat "$t/map" 2>/dev/null; rm -f "$t/map"; rmdir "$t"
   return $rc
 }
 each_group() {

@@ -36,12 +36,14 @@ def pair_words(status: PairStatus, *, short: bool = False) -> str:
     return words + (f" ({status.note})" if status.note else "")
 
 
-def group_lines(group: VolumeGroup, facts: HostFacts, pairs: Mapping[str, PairStatus] | None) -> list[str]:
-    """A group: its devices with their pairs, its volumes with what is on them."""
+def group_lines(
+    group: VolumeGroup, facts: HostFacts, pairs: Mapping[str, PairStatus] | None, without: str = "  [-] UNPAIRED"
+) -> list[str]:
+    """A group: its devices with their pairs (`without` stands for one that has none), its volumes with what is on them."""
     out = [f"  group {group.name}  {size_words(group.size)}  seqno {group.seqno}  {group.uuid}"]
     for physical in group.physical:
         status = pairs.get(physical.device_serial) if pairs is not None else None
-        state = "" if pairs is None else f"  {pair_words(status)}  BCV {status.pair.bcv}" if status else "  [-] UNPAIRED"
+        state = "" if pairs is None else f"  {pair_words(status)}  BCV {status.pair.bcv}" if status else without
         out.append(f"    device {physical.device_serial or 'no serial'}  {physical.path}  {size_words(physical.size)}{state}")
     for volume in group.volumes:
         if not volume.hidden:
@@ -73,7 +75,8 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
     pairs = {status.pair.std: status for status in estate.pairs}
     if estate.source is not None:
         for group in (g for g in estate.source.groups if g.name in one.volume_groups):
-            out += group_lines(group, estate.source, pairs)
+            without = "  [?] NOT MEASURED" if "pairs" in estate.errors else "  [-] UNPAIRED"
+            out += group_lines(group, estate.source, pairs, without)
     for finding in measured.findings:
         out.append(
             f"  {finding.severity.value}: {finding.code} {finding.subject}: {finding.sentence} {finding.action}".rstrip()

@@ -74,7 +74,8 @@ def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
         if not measured.findings:
             about.append("Verification found nothing to say.")
         yield Row(top, 1, title + word, tone, "sets", True, one.name, tuple(about))
-    pairs = {status.pair.std: status for status in measured.estate.pairs}
+    told = "pairs" not in measured.estate.errors
+    pairs = {status.pair.std: status for status in measured.estate.pairs} if told else None
     facts = measured.estate.source
     for group in (g for g in facts.groups if g.name in one.volume_groups) if facts else ():
         yield from _group_rows(top, 2, group, facts, pairs, one.name)
@@ -121,6 +122,10 @@ def _device_row(top: str, depth: int, physical: PhysicalVolume, pairs: Mapping[s
         f"size {size_words(physical.size)}",
         f"physical volume {physical.uuid}",
     ]
+    if pairs is None and set_name:
+        about += ["", "The array did not tell the state of its pair; see the set for the reason."]
+        text = f"[?] NOT MEASURED  {serial}  {physical.path}"
+        return Row(f"{top}/{serial}", depth, text, WARN, top, False, set_name, tuple(about))
     if pairs is None:
         return Row(f"{top}/{serial}", depth, f"{serial}  {physical.path}", "", top, False, set_name, tuple(about))
     status = pairs.get(physical.device_serial)

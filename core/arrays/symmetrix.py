@@ -67,7 +67,11 @@ PATH=/usr/symcli/bin:/opt/emc/SYMCLI/bin:/usr/bin:/bin:/usr/sbin:/sbin; export P
 umask 077
 refuse() { echo "refused: $*" >&2; exit 90; }
 W=${TMPDIR:-/tmp}/splitmount.$$
-mkdir "$W" || refuse "the directory $W cannot be made"
+n=0 # a directory of that name may be left of a shell that was killed
+until mkdir "$W" 2>/dev/null; do
+  n=`expr $n + 1`; [ $n -lt 100 ] || refuse "the directory $W cannot be made"
+  W=${TMPDIR:-/tmp}/splitmount.$$.$n
+done
 trap 'rm -rf "$W"' 0
 trap 'exit 1' 1 2 15
 said() { cat "$W/out" "$W/err" | tr '\012' ' '; }

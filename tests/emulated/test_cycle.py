@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.events import Outcome
+from core.events import Outcome, SetMeasured
 from core.facade import PlanRequest
 from core.settings import PostPolicy
 from tests.emulated.bench import NAMES, Bench, bench, digests
@@ -70,3 +70,12 @@ def test_a_second_backup_of_mirrors_that_were_left_down_takes_the_same_point_in_
             assert end.exit_code == 0, f"{name}: {end.message}"
             first, second = made.engine.backups(name).result()
             assert (first.split_id, first.files, first.bytes) == (second.split_id, second.files, second.bytes)
+
+
+def test_all_sets_are_measured_at_once_and_every_pair_is_told(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        for future in [made.engine.measure_set(name) for name in NAMES]:
+            future.result()
+        seen = [e for e in made.engine.drain() if isinstance(e, SetMeasured)]
+        assert {e.set_name: dict(e.estate.errors) for e in seen} == {name: {} for name in NAMES}
+        assert {e.set_name: len(e.estate.pairs) for e in seen} == {name: len(made.family(name).pairs) for name in NAMES}

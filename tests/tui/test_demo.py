@@ -146,3 +146,20 @@ def splitmount(*words: str) -> subprocess.CompletedProcess[str]:
 
 def without_times(text: str) -> str:
     return re.sub(r"\d\d:\d\d:\d\d", "TIME", text)
+
+
+async def test_pairs_that_the_array_did_not_tell_are_shown_as_not_measured_and_never_as_unpaired(tmp_path: Path) -> None:
+    running = RunningEstate(tmp_path / "estate", FAMILIES[:1])
+    running.do(lambda: running.estate.switch("unknown-state@aixprod"))
+    engine = build_engine(load(running.estate.config), read_only=True)
+    try:
+        app = Console(engine)
+        async with app.run_test(size=(120, 40)):
+            await until(app, lambda: shows(app, "[?] NOT MEASURED"))
+            assert "UNPAIRED" not in screen_text(app)
+        plain = splitmount("--config", str(running.estate.config), "inspect").stdout
+        assert "[?] NOT MEASURED" in plain
+        assert "[-] UNPAIRED" not in plain
+    finally:
+        engine.close()
+        running.close()
