@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 K ?=
 
-.PHONY: fault-table demo test lint lab lab-test bench screenshots wheel-test clean
+.PHONY: fault-table guards demo test lint lab lab-test bench screenshots wheel-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ screenshots: $(VENV)/dev
 
 fault-table: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.faults > docs/faults.md
+
+guards: $(VENV)/dev
+	$(BIN)/python -m tests.guards > docs/guards.md
 
 wheel-test: $(VENV)/dev
 	sh tests/wheel.sh $(abspath $(BIN)/python)

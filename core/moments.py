@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from core.explain import EXPLAIN
 from core.hosts import HostRef, Mount, OwnGroup
+from core.mapfile import host_facts
 from core.model import MOUNTED_KINDS, HostFacts, PairState, VolumeGroup
 from core.operations import (
     Context,
@@ -159,6 +160,7 @@ def plan_takeover(context: Context) -> Planned:
     """The target takes the source's place: its groups under their own names, its mount points, for writing, and to stay."""
     settings, estate = context.settings, context.estate
     living = estate.source is not None
+    context = replace(context, source=with_its_mounts(context.source, host_facts(context.kept) if context.kept else None))
     quiet = replace(context, settings=replace(settings, freeze=FreezeSettings(enabled=False)))
     quiet = replace(quiet, request=replace(quiet.request, pre_policy=quiet.request.pre_policy or PrePolicy.DOWN_IF_NEEDED))
     before = before_policy(quiet)
@@ -178,6 +180,18 @@ def plan_takeover(context: Context) -> Planned:
         *application_steps(context, drivers.target_ref, "check", Phase.START),
     ]
     return steps, _takeover_summary(context, living)
+
+
+def with_its_mounts(source: HostFacts, kept: HostFacts | None) -> HostFacts:
+    """A source that was stopped in order has nothing mounted: what its table, or the map kept before, has mounted counts."""
+    then = {(f.group, f.volume, f.mount_point) for f in kept.filesystems if f.mounted} if kept else set()
+    return replace(
+        source,
+        filesystems=tuple(
+            replace(f, mounted=f.mounted or f.in_table or (f.group, f.volume, f.mount_point) in then)
+            for f in source.filesystems
+        ),
+    )
 
 
 def _takeover_summary(context: Context, living: bool) -> list[str]:

@@ -13,9 +13,11 @@ import pytest
 from core.errors import Refused, SplitmountError
 from core.events import RunEnded
 from core.facade import PlanRequest
+from core.plan import Verdict, Weight
 from core.settings import PostPolicy
 from hostdrivers.emulated.array import TRACK
 from hostdrivers.emulated.estate import Family
+from hostdrivers.emulated.linux import Linux
 from tests.emulated.bench import NAMES, Bench, bench
 
 
@@ -227,3 +229,38 @@ def test_a_takeover_without_any_kept_map_is_refused(night: tuple[Bench, Family])
     made.switch(f"host-lost@{family.source.name}")
     with pytest.raises(Refused, match="no map of"):
         confirmed(made, "takeover", family.set_name)
+
+
+def test_a_volume_made_since_on_the_same_devices_refuses_a_restore(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made:
+        assert made.run(PlanRequest("rehearse", "linux-web", post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+        family = made.family("linux-web")
+        assert isinstance(family.source, Linux)
+        made.running.do(lambda: family.source.create_volume("web-data", "since", "ext4", 1))  # type: ignore[attr-defined]
+        before = images(family)
+        with pytest.raises(Refused, match=r"SAME_LAYOUT webprod: .*volume since was not there then"):
+            made.plan(PlanRequest("restore", "linux-web"))
+        assert images(family) == before
+        stands = {c.code: (c.verdict, c.weight) for c in made.engine.conditions(PlanRequest("restore", "linux-web")).result()}
+        assert stands["SAME_LAYOUT"] == (Verdict.NOT_MET, Weight.MANDATORY)
+        assert stands["UNMOUNTED"] == (Verdict.PLANNED, Weight.MANDATORY)
+        with pytest.raises(Refused, match="SAME_LAYOUT"):
+            made.plan(PlanRequest("restore", "linux-web", overrides={"SAME_LAYOUT": "I know better"}))
+
+
+def test_a_living_source_is_taken_over_only_when_idle_and_with_a_reason_that_is_kept(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made:
+        assert made.run(PlanRequest("rehearse", "linux-web", post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+        family = made.family("linux-web")
+        reason = {"SOURCE_ALIVE": "the site is being moved"}
+        with pytest.raises(Refused, match="RELEASED webprod: it is alive and uses its data"):
+            made.plan(PlanRequest("takeover", "linux-web", overrides=reason))
+        for point in ("/srv/web/logs", "/srv/web"):
+            made.running.do(lambda p=point: family.source.unmount(p))  # type: ignore[misc]
+        with pytest.raises(Refused, match="SOURCE_ALIVE"):
+            made.plan(PlanRequest("takeover", "linux-web"))
+        plan = made.plan(PlanRequest("takeover", "linux-web", overrides=reason))
+        assert any("the site is being moved" in line for line in plan.summary)
+        end = made.finish(made.engine.start(plan, confirmed="linux-web").result())
+        assert end.exit_code == 0, end.message
+        assert sorted(family.target.mounts) == ["/srv/web", "/srv/web/logs"]
