@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 K ?=
+LAB ?= tests/lab
 
 .PHONY: fault-table guards demo test lint lab lab-test bench screenshots wheel-test clean
 
@@ -32,7 +33,7 @@ lab: $(VENV)/dev
 	$(BIN)/python -m tests.lab -- $(BIN)/splitmount --config {config}
 
 lab-test: $(VENV)/dev
-	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 $(if $(K),-k "$(K)")
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=900 --durations=15 $(if $(K),-k "$(K)")
 
 bench: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 -k "window or incremental"
