@@ -21,7 +21,7 @@ demo: $(VENV)/app
 	$(BIN)/splitmount demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest $(if $(K),-k "$(K)")
+	$(BIN)/python -m pytest -n auto --dist worksteal $(if $(K),-k "$(K)")
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -39,7 +39,7 @@ bench: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 -k "window or incremental"
 
 screenshots: $(VENV)/dev
-	SPLITMOUNT_LAB=1 $(BIN)/python -m tests.lab.screenshots screenshots
+	$(BIN)/python -m tests.emulated.screenshots screenshots
 
 fault-table: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.faults > docs/faults.md

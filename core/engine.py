@@ -119,7 +119,8 @@ class LoggedTransport:
 
 
 def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
+    """What a command said last on its errors; a report's own marks are no words of the host."""
+    lines = [line for line in text.strip().splitlines() if not line.startswith("@@splitmount-")]
     return lines[-1] if lines else ""
 
 
@@ -303,7 +304,7 @@ class Engine:
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
         estate = await self._estate(settings, shared=True)
-        self._events.append(SetMeasured(set_name, estate, self._findings(settings, estate)))
+        self._events.append(SetMeasured(set_name, estate, self._findings(settings, estate), self._notes(set_name)))
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
         """What verification says, the newest kept map compared; a map that cannot be read is a finding, never ignored."""
@@ -341,7 +342,7 @@ class Engine:
             estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
         estate = replace(estate, application=await self._application(settings))
         findings = self._findings(settings, estate)
-        self._events.append(SetMeasured(settings.name, estate, findings))
+        self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
         return settings, estate, findings, self._kept(settings.name, estate.pairs)
 
     async def _application(self, settings: SetSettings) -> str:
@@ -393,6 +394,20 @@ class Engine:
 
     def _parts_running(self) -> list[RunParts]:
         return [run.parts for run, task in self._runs.values() if not task.done()]
+
+    def _notes(self, set_name: str) -> tuple[str, ...]:
+        """When it was last backed up and rehearsed, by this console's journal; that it never was is said too."""
+        there = self._journal is not None or (self._settings.state_dir / "journal.db").exists()
+        out = []
+        for operation, word in (("backup", "backed up"), ("rehearse", "rehearsed")):
+            last = self._open_journal().last_good(set_name, operation) if there else None
+            told = last[1].removeprefix("done").lstrip(": ") if last else ""
+            out.append(
+                f"{word} on {last[0]:%Y-%m-%d %H:%M} UTC{', ' * bool(told)}{told}"
+                if last
+                else f"never {word} from this console"
+            )
+        return tuple(out)
 
     def _open_journal(self) -> Journal:
         if self._journal is None:

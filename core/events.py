@@ -36,11 +36,12 @@ class HostMeasured:
 
 @dataclass(frozen=True, slots=True)
 class SetMeasured:
-    """A set was measured whole: both hosts and the pairs, with what verification found."""
+    """A set was measured whole: both hosts and the pairs, with what verification found. `notes` are of its last runs."""
 
     set_name: str
     estate: Estate
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

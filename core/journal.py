@@ -123,6 +123,16 @@ class Journal:
         for seq, number, at, kind, step, body, digest in rows:
             yield Record(seq, number, datetime.fromisoformat(at), kind, step, json.loads(body), digest)
 
+    def last_good(self, set_name: str, operation: str) -> tuple[datetime, str] | None:
+        """When the newest run of an operation on a set began that ended well, and the last word of it; None when there is none."""
+        row = self._db.execute(
+            "SELECT s.at, json_extract(e.body, '$.message') FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
+            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? AND json_extract(s.body, '$.operation') = ?"
+            " AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY s.run DESC LIMIT 1",
+            (set_name, operation),
+        ).fetchone()
+        return (datetime.fromisoformat(row[0]), str(row[1])) if row else None
+
     def unfinished(self) -> tuple[int, ...]:
         """Runs that have a start and no end."""
         rows = self._db.execute(

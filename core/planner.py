@@ -11,7 +11,7 @@ from core.conditions import from_findings, require, restore_conditions, takeover
 from core.errors import Refused
 from core.facade import PlanRequest
 from core.mapfile import MapFile, host_facts
-from core.model import Estate, Finding, HostFacts
+from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_rehearse, plan_restore, plan_takeover
 from core.operations import ORDINARY, Context, Planned, SetDrivers, basis, unique
 from core.plan import Condition, Plan
@@ -73,11 +73,17 @@ def make_plan(
         start_states=tuple((s.pair, s.state) for s in estate.pairs),
         findings=findings,
         summary=(*summary, *overridden),
-        facts=basis(settings, context.source),
+        facts=basis(settings, context.source) | _split_at(estate),
         confirm=settings.name if operation.typed else "",
         conditions=conditions,
         groups=settings.volume_groups,
     )
+
+
+def _split_at(estate: Estate) -> dict[str, str]:
+    """When the mirrors were split that are split already; nothing when the run splits them."""
+    at = [s.split_at for s in estate.pairs if s.state is PairState.SPLIT and s.split_at is not None]
+    return {"split_at": min(at).isoformat()} if at and len(at) == len(estate.pairs) else {}
 
 
 def conditions_of(

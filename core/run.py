@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, SplitmountError
 from core.events import Outcome, RunEnded, RunPaused, RunStarted, StepEnded, StepStarted
@@ -43,6 +44,7 @@ class Run:
         self._at: tuple[Step, float] | None = None  # the step that is being done, and since when
         self._unmeasured = False  # a change whose outcome is unknown and that no undo measures
         self._committed = ""  # the title of the step after which nothing earlier is taken back
+        self._served: float | None = None  # when the last step ended that brings data into service, by the monotonic clock
 
     @property
     def number(self) -> int:
@@ -137,6 +139,8 @@ class Run:
             self._outcome(step, _word(problem), str(problem), began)
             raise
         self._stack = [done for done in self._stack if done.id != step.undoes]
+        if step.phase in (Phase.MOUNT, Phase.START) and not step.undoes:
+            self._served = time.monotonic()
         self._outcome(step, Outcome.OK, message, began)
 
     def _outcome(self, step: Step, outcome: Outcome, message: str, began: float) -> None:
@@ -165,7 +169,7 @@ class Run:
 
     async def _conclude(self, error: SplitmountError | None, began: float) -> RunEnded:
         left: list[str] = []
-        outcome, code, message = Outcome.OK, 0, "done"
+        outcome, code, message = Outcome.OK, 0, "done" + self._objectives(began)
         if error is not None:
             undone = bool(self._stack)
             left = await self._take_back()
@@ -179,6 +183,18 @@ class Run:
                 message += f"; mirrors: {await self._mirrors()}"
         seconds = time.monotonic() - began
         return RunEnded(self.number, utc_now(), outcome, code, seconds, tuple(self._done), tuple(left), message)
+
+    def _objectives(self, began: float) -> str:
+        """For a takeover and its rehearsal: the time to service that was measured, and how old the data is."""
+        if self._parts.plan.operation not in ("takeover", "rehearse") or self._served is None:
+            return ""
+        at = self._parts.plan.facts.get("split_at", "")
+        age = (
+            f"{(utc_now() - datetime.fromisoformat(at)).total_seconds():.0f} s old when this ended"
+            if at
+            else "split in this run"
+        )
+        return f": in service {self._served - began:.0f} s after the confirmation (RTO); data {age} (RPO)"
 
     def _verdict(self, error: SplitmountError, left: list[str]) -> tuple[Outcome, int]:
         """How the run ended, in a word and an exit code."""

@@ -237,7 +237,11 @@ def start_group(host: HostRef, own: OwnGroup) -> Step:
 
 def table_entries(host: HostRef, request: ImportRequest) -> Step:
     """Entries in /etc/fstab between two lines of our mark."""
-    rows = [f"/dev/{request.new_name}/{m.volume} {m.mount_point} {m.kind} delaylog 0 2" for m in _outer_first(request.mounts)]
+    words = {"vxfs": "delaylog"}  # HFS knows no such option
+    rows = [
+        f"/dev/{request.new_name}/{m.volume} {m.mount_point} {m.kind} {words.get(m.kind, 'defaults')} 0 2"
+        for m in _outer_first(request.mounts)
+    ]
     values = {
         "points": " ".join(m.mount_point for m in request.mounts),
         "lines": "\n".join(rows),

@@ -72,6 +72,7 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
         f"set {measured.set_name}  {one.source} -> {one.target}  array {one.array}  measured {estate.measured_at:%H:%M:%S} UTC"
     ]
     out += [f"  {part} could not be measured: {why}" for part, why in estate.errors.items()]
+    out += [f"  {note}" for note in measured.notes]
     pairs = {status.pair.std: status for status in estate.pairs}
     if estate.source is not None:
         for group in (g for g in estate.source.groups if g.name in one.volume_groups):

@@ -63,7 +63,7 @@ def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
         word = f"  {len(errors)} ERRORS" if errors else ("  NOT MEASURED WHOLE" if measured.estate.errors else "")
         about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
         about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", ""]
-        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", ""]
+        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", *measured.notes, ""]
         about += [f"{part} could not be measured: {why}" for part, why in measured.estate.errors.items()]
         for finding in measured.findings:
             about += [

@@ -30,12 +30,16 @@ class Bench:
     def __init__(self, running: RunningEstate) -> None:
         """The configuration is the one that the estate wrote; waits are shorter than a person's."""
         self.running, self.estate = running, running.estate
+        self.engine = self.another_engine()
+        self.events: list[Event] = []
+
+    def another_engine(self, *, read_only: bool = False) -> Engine:
+        """A console of its own on the same estate; close it."""
         settings = load(self.estate.config)
         sets = {name: replace(one, wait_limit=2) for name, one in settings.sets.items()}
         arrays = {"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)}
         tables = replace(TABLES, arrays=arrays)
-        self.engine: Engine = build_engine(replace(settings, sets=sets), read_only=False, tables=tables)
-        self.events: list[Event] = []
+        return build_engine(replace(settings, sets=sets), read_only=read_only, tables=tables)
 
     def family(self, name: str) -> Family:
         """The set of that name."""

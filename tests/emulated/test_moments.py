@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Refused, SplitmountError
-from core.events import RunEnded
+from core.events import RunEnded, SetMeasured
 from core.facade import PlanRequest
 from core.plan import Verdict, Weight
 from core.settings import PostPolicy
@@ -196,7 +196,12 @@ def test_a_rehearsal_leaves_nothing_and_the_source_untouched(night: tuple[Bench,
     made, family = night
     before, disks = source_files(made, family), images(family)
     end = made.run(PlanRequest("rehearse", family.set_name))
-    assert (end.exit_code, end.message) == (0, "done")
+    assert end.exit_code == 0, end.message
+    assert "in service" in end.message
+    assert "(RTO); data" in end.message
+    made.engine.measure_set(family.set_name).result()
+    (seen, *_) = [e for e in reversed(made.engine.drain()) if isinstance(e, SetMeasured)]
+    assert [note.split(" on ")[0] for note in seen.notes] == ["backed up", "rehearsed"]
     assert family.target.mounts == {}
     assert (source_files(made, family), images(family)) == (before, disks)
 
@@ -209,7 +214,8 @@ def test_a_dead_source_is_taken_over_from_the_kept_map_under_its_own_names(night
     plan = made.plan(PlanRequest("takeover", family.set_name))
     assert "does not answer" in "\n".join(plan.summary)
     end = confirmed(made, "takeover", family.set_name)
-    assert (end.exit_code, end.message) == (0, "done")
+    assert end.exit_code == 0, end.message
+    assert "(RTO); data" in end.message
     assert sorted(family.target.mounts) == mounts
     assert not any(m.read_only for m in family.target.mounts.values())
     there = {p + path: d for p in mounts for path, d in made.files(family.target, p).items()}

@@ -44,10 +44,10 @@ ALIKE = 2  # serials that differ in no more digits than this are taken for each 
 
 
 def pair_text(std: str, bcv: str) -> Text:
-    """BCV -> STD, with the digits in which the two differ marked where they are alike."""
+    """The two serials, BCV -> STD, with the digits in which the two differ marked where they are alike."""
     near = len(std) == len(bcv) and sum(a != b for a, b in zip(std, bcv, strict=True)) <= ALIKE
-    text = Text("  BCV ")
-    for word, other, after in ((bcv, std, "  -->  STD "), (std, bcv, "\n")):
+    text = Text("  ")
+    for word, other, after in ((bcv, std, " -> "), (std, bcv, "\n")):
         for place, letter in enumerate(word):
             text.append(letter, style="bold reverse" if near and letter != other[place] else "")
         text.append(after)
@@ -58,7 +58,7 @@ def consequences(plan: Plan, settings: SetSettings) -> Text:
     """What the plan comes to: the arrow with both hosts and every pair where devices are overwritten, then all it says of itself."""
     text = Text()
     if plan.operation == "restore":
-        text.append(f"{settings.target}  ==>  {settings.source}\n", style="bold")
+        text.append(f"{settings.target} ==> {settings.source}\nBCV      -> STD\n", style="bold")
         for pair, _ in plan.start_states:
             text.append_text(pair_text(pair.std, pair.bcv))
         text.append("\n")
