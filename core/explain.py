@@ -41,19 +41,19 @@ EXPLAIN: Mapping[str, Explain] = {
         "Discovers both hosts again and reads the state of every pair.",
         "Time has passed since the plan was made. The run goes on only if groups (UUID and sequence number) and pair states are those it was made from.",
         "Nothing: it only reads. If something changed, the run ends here with nothing changed.",
-        "On the source: vgs -o vg_name,vg_uuid,vg_seqno. On the array: the state of the pairs.",
+        "On the source: its list of groups with their identities. On the array: the state of the pairs.",
     ),
     "measure-idle": Explain(
         "Reads on the target whether any BCV of the set is in an active group or mounted.",
         "The next step overwrites the BCVs. A host that still uses one would see its data change underneath.",
         "Nothing: it only reads. A BCV in use ends the run here.",
-        "On the target: lsblk -o NAME,SERIAL,MOUNTPOINTS and dmsetup deps.",
+        "On the target: its list of active groups and of mounts, against the devices with these serials.",
     ),
     "measure-clean": Explain(
         "Discovers the target again and looks for anything that this run brought up.",
         "Mirrors are put back only after it is proved that nothing of them is left in use.",
         "Nothing: it only reads. What is left is named, with the commands that remove it.",
-        "On the target: vgs -o vg_name,vg_uuid, findmnt, dmsetup ls.",
+        "On the target: its list of groups and of mounts.",
     ),
     "keep-map": Explain(
         "Writes the map (volume groups, devices, logical volumes, filesystems) as a new version here, and a copy on the target.",
@@ -95,7 +95,7 @@ EXPLAIN: Mapping[str, Explain] = {
         "Flushes the filesystems of the set on the source and holds back new writes.",
         "The split then catches files that are whole, not only blocks that are consistent.",
         "Writers wait until the thaw. A timer on the source itself thaws after its time, even if this console dies or the network is cut.",
-        "On the source: writes to the mount points hang; fsfreeze -u MOUNTPOINT thaws by hand.",
+        "On the source: writes to the mount points hang; by hand a Linux host thaws with fsfreeze -u, an AIX host with chfs -a freeze=off.",
     ),
     "thaw": Explain(
         "Lets the source write again, and reports how long it was held, by its own clock.",
