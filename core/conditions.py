@@ -107,13 +107,13 @@ def _source(context: Context) -> tuple[Condition, ...]:
     mounted = f"{len(used)} filesystems are mounted; the plan unmounts them, and ends if one is busy"
     on = f"active: {', '.join(active)}; the plan takes them out of use"
     return (
-        *_application(context),
+        *application_stopped(context),
         _planned("UNMOUNTED", source, mounted, used, "nothing is mounted", at),
         _planned("INACTIVE", source, on, active, "no group is active", at),
     )
 
 
-def _application(context: Context) -> tuple[Condition, ...]:
+def application_stopped(context: Context) -> tuple[Condition, ...]:
     app, state = context.settings.application, context.estate.application
     if app is None:
         return ()

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core.arrays.base import ArrayDriver
-from core.backups.base import BackupDriver, BackupRecord, Progress, RestoreRequest
+from core.backups.base import BackupDriver, BackupRecord, Overwrites, Progress, RestoreRequest
+from core.backups.putback import in_scope, present, within
 from core.checks import verify
 from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
 from core.events import CommandEnded, CommandSent, Event, HostMeasured, Outcome, SetMeasured
@@ -32,6 +33,7 @@ from core.model import Estate, Finding, HostFacts, PairStatus, Severity
 from core.operations import SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
+from core.put_back import trees_of
 from core.recover import cleanup_plan
 from core.run import Run
 from core.scope import narrowed, of_plan, with_mirror
@@ -325,11 +327,41 @@ class Engine:
             settings = self._set(request.set_name)
             return cleanup_plan(settings.name, self._records(), datetime.now(UTC), settings.target)
         settings, estate, findings, kept = await self._basis(request)
-        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept)
+        held = await self._held(request, settings)
+        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept, held)
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
         settings, estate, findings, kept = await self._basis(request)
-        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept)
+        held = await self._held(request, settings)
+        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept, held)
+
+    async def _held(self, request: PlanRequest, settings: SetSettings) -> Overwrites | None:
+        """What the backup of the request holds in its scope, and how much of that is on the source now."""
+        if not request.backup:
+            return None
+        drivers = self._drivers(settings)
+        if request.operation != "restore" or drivers.backup is None:
+            raise Refused(
+                f"only a restore of a set with a backup in its configuration takes one; not {request.operation} of {settings.name}"
+            )
+        reader, source = drivers.target_ref, drivers.source_ref
+        records = await drivers.backup.list(self._transport, reader.name, reader.become, settings.name)
+        fitting = [r for r in records if r.id.startswith(request.backup)]
+        if len(fitting) != 1:
+            raise Refused(
+                f"{len(fitting)} backups of {settings.name} begin with {request.backup!a}; list them: splitmount backups {settings.name}"
+            )
+        (record,) = fitting
+        names = in_scope(await drivers.backup.names(self._transport, reader.name, reader.become, record), request.paths)
+        if request.via_bcv:
+            return Overwrites(record, len(names))
+        trees = trees_of(record.paths, request.paths)
+        try:
+            there = await present(self._transport, source.name, source.become, trees)
+        except SplitmountError as error:
+            return Overwrites(record, len(names), why_unknown=str(error))
+        there = frozenset(n for n in there if within(n, request.paths)) if request.paths else there
+        return Overwrites(record, len(names), len(names & there), len(there - names))
 
     async def _basis(self, request: PlanRequest) -> tuple[SetSettings, Estate, tuple[Finding, ...], MapFile | None]:
         """What a plan is made from: the part of the set, the estate, what verification says, the map of that point in time."""

@@ -25,6 +25,12 @@ EXPLAIN: Mapping[str, Explain] = {
         "The command fails or hangs: the run ends there and says so.",
         "The same command.",
     ),
+    "put-back": Explain(
+        "Writes the files of the backup to where they were; a file of the same name is replaced, nothing is removed. Then reads each back.",
+        "The backup is the copy that is left, or the one wanted; its checksums prove that each file is as it was.",
+        "It ends half way: then some files are old and some new, and the run says so. It can be run again from the start.",
+        "zstd -dc data-N.tar.zst | tar -x --numeric-owner -C / for an archive; restic dump ID / for restic.",
+    ),
     "table": Explain(
         "Makes the host mount these filesystems at its next start too.",
         "A service that was taken over must survive a reboot of the machine that took it.",

@@ -20,6 +20,8 @@ class PlanRequest:
 
     Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover".
     `mirror` counts the BCVs of a standard, 1 is the first; `groups` are some of the set's, none for all of them.
+    A restore with a `backup` puts its files back (all of them, or the `paths` of the source) onto the source's mounted
+    filesystems, or, `via_bcv`, onto the BCVs first and then BCV -> STD.
     `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
     """
 
@@ -32,6 +34,9 @@ class PlanRequest:
     overrides: Mapping[str, str] = field(default_factory=dict)
     mirror: int = 1
     groups: tuple[str, ...] = ()
+    backup: str = ""
+    paths: tuple[str, ...] = ()
+    via_bcv: bool = False
 
 
 @dataclass(frozen=True, slots=True)

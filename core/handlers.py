@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from core.backups import putback
 from core.backups.base import BackupRecord, BackupRequest, Progress
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
@@ -294,7 +295,7 @@ async def wait_for(state: RunState, step: Step, command: Command | None) -> str:
     state.statuses = statuses
     state.note(step, pairs=[[s.pair.std, s.pair.bcv, s.state, s.split_id] for s in statuses])
     if wait.same_split:
-        _one_instant(state, statuses)
+        _one_instant(state, statuses, new=wait.new_split)
     return describe(statuses)
 
 
@@ -312,12 +313,12 @@ def _say_copied(report: Callable[[Progress], None], statuses: tuple[PairStatus, 
         report(Progress(sum(done for done, _ in copying), sum(total for _, total in copying) or None))
 
 
-def _one_instant(state: RunState, statuses: tuple[PairStatus, ...]) -> None:
+def _one_instant(state: RunState, statuses: tuple[PairStatus, ...], *, new: bool) -> None:
     ids = {s.split_id for s in statuses}
     if len(ids) != 1 or "" in ids:
         raise NeedsAttention(f"the pairs were not split at one instant, nothing is imported: {describe(statuses)}")
     ours = state.values.get("split_id")
-    if ours is None:  # an array that names its splits by itself: from here on it is this one
+    if ours is None or new:  # an array that names its splits by itself: from here on it is this one
         state.bind("split_id", *ids)
     elif ids != {ours}:
         raise NeedsAttention(f"another split than ours ({ours}) is on the mirrors: {describe(statuses)}")
@@ -359,6 +360,22 @@ async def verify(state: RunState, step: Step, command: Command | None) -> str:
     return f"{record.id} verified: {record.files} files, {record.bytes} bytes read back and compared"
 
 
+async def put_back(state: RunState, step: Step, command: Command | None) -> str:
+    """Let the files of a backup be written where they were."""
+    driver, transport, what = state.parts.drivers.backup, state.parts.transport, step.put
+    if driver is None or what is None:
+        raise CommandFailed("the set has no backup driver")
+    records = await driver.list(transport, what.reader, what.reader_become, state.parts.settings.name)
+    record = next((r for r in records if r.id == what.backup), None)
+    if record is None:
+        raise Refused(f"the backup {what.backup} is not in the repository any more; nothing was written")
+    await putback.ensure_mounted(transport, what)
+    state.changed = True
+    files = await putback.put_back(transport, driver, record, what, state.reporter(step))
+    state.note(step, put_back=what, files=files)
+    return f"{files} files of {what.backup} are on {what.host}, each read back and compared"
+
+
 Handler = Callable[[RunState, Step, Command | None], Awaitable[str]]
 
 HANDLERS: Mapping[StepKind, Handler] = {
@@ -369,6 +386,7 @@ HANDLERS: Mapping[StepKind, Handler] = {
     StepKind.RELEASE: release,
     StepKind.AWAIT: wait_for,
     StepKind.BACKUP: back_up,
+    StepKind.PUT_BACK: put_back,
     StepKind.VERIFY: verify,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 from core.explain import EXPLAIN
 from core.hosts import HostRef, Mount, OwnGroup
@@ -76,7 +77,7 @@ def plan_restore(context: Context) -> Planned:
     copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
     copy = [replace(step, commits=step.command is not None) for step in copy]
     pairs = context.plain_pairs
-    wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
+    wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True, new_split=True)
     steps = [
         measure(context, Phase.MEASURE, "basis", settings.source),
         measure(context, Phase.MEASURE, "idle", settings.target),
@@ -119,11 +120,7 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
     """What the restore overwrites, from what, and what it does not touch: shown before the name is typed."""
     settings = context.settings
     at = next((s.split_at for s in context.pairs if s.split_at), None)
-    age = (
-        f"{at:%Y-%m-%d %H:%M:%S} UTC, {_age((context.estate.measured_at - at).total_seconds())} ago"
-        if at
-        else "a time that is unknown"
-    )
+    age = f"{at:%Y-%m-%d %H:%M:%S} UTC, {age_of(context.estate.measured_at - at)} ago" if at else "a time that is unknown"
     lines = [f"OVERWRITES {settings.source}: BCV -> STD, with the state of {age}"]
     lines += [f"  {s.pair.bcv} -> {s.pair.std}  {_size(s.std_size)}" for s in context.pairs]
     for own in groups:
@@ -146,7 +143,9 @@ def _size(size: int | None) -> str:
     return f"{size / _MB:.0f} MiB" if size is not None else "size unknown"
 
 
-def _age(seconds: float) -> str:
+def age_of(span: timedelta) -> str:
+    """An age in the largest unit that says something."""
+    seconds = span.total_seconds()
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.arrays.base import ArrayDriver, SplitMark
-from core.backups.base import BackupDriver, BackupRequest
+from core.backups.base import BackupDriver, BackupRequest, Overwrites
 from core.errors import Refused
 from core.explain import EXPLAIN
 from core.facade import PlanRequest
@@ -49,6 +49,7 @@ class Context:
     target: HostFacts
     pairs: tuple[PairStatus, ...]
     kept: MapFile | None = None
+    held: Overwrites | None = None
 
     @property
     def groups(self) -> tuple[VolumeGroup, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from core.backups.base import PutBack
 from core.model import Finding, Pair, PairState
 from core.transport import Command
 
@@ -42,6 +43,7 @@ class StepKind(StrEnum):
     RELEASE = "release"  # thaw
     AWAIT = "await"  # poll the array until the pairs are in the state
     BACKUP = "backup"  # the backup driver copies
+    PUT_BACK = "put back"  # files of a backup onto mounted filesystems
     VERIFY = "verify"  # the backup driver reads back what it wrote
 
 
@@ -57,13 +59,17 @@ class Explain:
 
 @dataclass(frozen=True, slots=True)
 class AwaitState:
-    """Wait until every pair is in one of the states (and ready, or not, where asked); `limit` in seconds."""
+    """Wait until every pair is in one of the states (and ready, or not, where asked); `limit` in seconds.
+
+    `same_split` insists on one instant for all pairs, the one that the run knows; unless it is a `new_split` by design.
+    """
 
     pairs: tuple[Pair, ...]
     states: tuple[PairState, ...]
     limit: float
     ready: bool | None = None
     same_split: bool = False
+    new_split: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Step:
     always: bool = False
     measure: str = ""
     commits: bool = False
+    put: PutBack | None = None
 
 
 class Verdict(StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.backups.base import Overwrites
 from core.checks import verify
 from core.conditions import from_findings, require, restore_conditions, takeover_conditions
 from core.errors import Refused
@@ -15,6 +16,7 @@ from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_rehearse, plan_restore, plan_takeover
 from core.operations import ORDINARY, Context, Planned, SetDrivers, basis, unique
 from core.plan import Condition, Plan
+from core.put_back import plan_put_back, put_back_conditions
 from core.settings import SetSettings
 
 # Findings that do not speak against taking over from a source that is dead: it cannot be asked, and its map is used.
@@ -34,10 +36,18 @@ class _Operation:
     forgives: frozenset[str] = frozenset()
 
 
+def _plan_restore(context: Context) -> Planned:
+    return plan_restore(context) if context.held is None else plan_put_back(context, context.held)
+
+
+def _restore_conditions(context: Context) -> tuple[Condition, ...]:
+    return restore_conditions(context) if context.held is None else put_back_conditions(context, context.held)
+
+
 OPERATIONS: Mapping[str, _Operation] = {
     **{name: _Operation(plan) for name, plan in ORDINARY.items()},
     "rehearse": _Operation(plan_rehearse),
-    "restore": _Operation(plan_restore, restore_conditions, typed=True),
+    "restore": _Operation(_plan_restore, _restore_conditions, typed=True),
     "takeover": _Operation(plan_takeover, takeover_conditions, typed=True, forgives=_WITHOUT_SOURCE),
 }
 
@@ -50,17 +60,19 @@ def make_plan(
     now: datetime,
     findings: tuple[Finding, ...] | None = None,
     kept: MapFile | None = None,
+    held: Overwrites | None = None,
 ) -> Plan:
     """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed.
 
-    `kept` is the newest kept map: what a takeover goes by when the source cannot be asked, and what a restore compares with.
+    `kept` is the newest kept map: what a takeover goes by when the source cannot be asked, and what a restore compares with;
+    `held` is what the backup of the request holds, and comes to.
     """
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
     if findings is None:
         findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
     operation = OPERATIONS[request.operation]
-    context, conditions = _weigh(request, settings, estate, drivers, findings, kept)
+    context, conditions = _weigh(request, settings, estate, drivers, findings, kept, held)
     overridden = require(request.operation, settings.name, conditions, request.overrides)
     if context is None:
         raise Refused(f"{request.operation} of {settings.name} is refused, nothing was changed: a host could not be measured")
@@ -93,9 +105,10 @@ def conditions_of(
     drivers: SetDrivers,
     findings: tuple[Finding, ...],
     kept: MapFile | None = None,
+    held: Overwrites | None = None,
 ) -> tuple[Condition, ...]:
     """All conditions of an operation as they stand, those in its way first; for showing before anything is planned."""
-    conditions = _weigh(request, settings, estate, drivers, findings, kept)[1]
+    conditions = _weigh(request, settings, estate, drivers, findings, kept, held)[1]
     return tuple(sorted(conditions, key=lambda c: not c.stops))
 
 
@@ -106,14 +119,16 @@ def _weigh(
     drivers: SetDrivers,
     findings: tuple[Finding, ...],
     kept: MapFile | None,
+    held: Overwrites | None,
 ) -> tuple[Context | None, tuple[Condition, ...]]:
     """What a plan is made from, None while a host is unknown; and its conditions: what verification refuses, and its own."""
     operation = OPERATIONS[request.operation]
-    refused = from_findings(findings, operation.forgives, estate.measured_at)
+    of_files = held is not None and not request.via_bcv  # no device is touched: what is wrong with mirrors is no matter
+    refused = () if of_files else from_findings(findings, operation.forgives, estate.measured_at)
     source = _source(settings, estate, kept, bool(operation.forgives))
     if source is None or estate.target is None:
         return None, refused
-    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept)
+    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept, held)
     return context, (*refused, *operation.conditions(context))
 
 

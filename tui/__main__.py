@@ -90,6 +90,13 @@ def _operation(one: argparse.ArgumentParser) -> None:
     one.add_argument("--allow-mixed", action="store_true", help="go on with a set that is not one point in time")
     one.add_argument("--full", action="store_true", help="copy everything when establishing or restoring")
     one.add_argument("--mirror", type=int, default=1, metavar="N", help="work with the N-th BCV of each standard")
+    one.add_argument(
+        "--from", dest="from_", default="", metavar="bcv|BACKUP", help="what a restore takes: the mirror, or a backup"
+    )
+    one.add_argument(
+        "--path", action="append", default=[], help="of a backup, only this file or directory of the source; may be repeated"
+    )
+    one.add_argument("--via-bcv", action="store_true", help="put a backup onto the BCVs first, then copy BCV -> STD")
     one.add_argument("--group", action="append", default=[], metavar="VG", help="only this group of the set; may be repeated")
     one.add_argument(
         "--override",

@@ -191,6 +191,9 @@ def _request(options: argparse.Namespace) -> PlanRequest:
         _overrides(options.override),
         options.mirror,
         tuple(options.group),
+        "" if options.from_ in ("", "bcv") else options.from_,
+        tuple(options.path),
+        options.via_bcv,
     )
 
 

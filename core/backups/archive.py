@@ -12,18 +12,16 @@ import hashlib
 import json
 import re
 import shlex
-import tarfile
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
+from core.backups.base import BackupRecord, BackupRequest, Report, RestoreRequest, TarStream
 from core.backups.manifest import (
     GNU,
     SUDO,
@@ -37,17 +35,17 @@ from core.backups.manifest import (
     escapes,
     from_lines,
     plain_directory,
-    read_entries,
+    real_kinds,
     to_lines,
     totals,
 )  # fmt: skip
 from core.backups.stores import HostStore, LocalStore, Store
-from core.errors import CommandFailed, OutcomeUnknown, Refused, SplitmountError, TransportError
+from core.backups.streams import Meter, ended_well, entries_of, pour
+from core.errors import CommandFailed, Refused, SplitmountError
 from core.jsonable import to_json
-from core.transport import ByteStream, Command, Effect, Result, Status, Transport
+from core.transport import Command, Effect, Result, Transport
 
 RECORD, MANIFEST, VERIFIED = "backup.json", "manifest.jsonl.zst", "verified.json"
-TOLD = 0.1  # seconds between two reports of progress
 _ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_.+-]+(?<!\.partial)")
 _DATA = re.compile(r"data-(\d+)\.tar\.zst")
 
@@ -113,7 +111,7 @@ class ArchiveDriver:
         partial = (request.set_name, backup + ".partial")
         await store.make(*partial)
         try:
-            meter = _Meter(report, sum(tree.bytes for tree in counted))
+            meter = Meter(report, sum(tree.bytes for tree in counted))
             record = await self._write(transport, store, partial, request, taken, counted, meter)
         except SplitmountError:
             await _forget(store, partial)
@@ -129,7 +127,7 @@ class ArchiveDriver:
         request: BackupRequest,
         taken: datetime,
         counted: tuple[Counted, ...],
-        meter: _Meter,
+        meter: Meter,
     ) -> BackupRecord:
         """All files of the backup; the record last."""
         entries: list[Entry] = []
@@ -162,7 +160,7 @@ class ArchiveDriver:
         return record
 
     async def _tree(
-        self, transport: Transport, store: Store, place: tuple[str, ...], command: Command, meter: _Meter
+        self, transport: Transport, store: Store, place: tuple[str, ...], command: Command, meter: Meter
     ) -> tuple[list[Entry], str, int]:
         """Read one tree: hash every file while it passes, compress, store. (entries, SHA-256 of the file, its bytes)"""
         packer = zstandard.ZstdCompressor(level=self._level, threads=2, write_checksum=True).compressobj()
@@ -179,7 +177,7 @@ class ArchiveDriver:
                 stored += len(data)
                 await sink.write(data)
 
-        async with store.writing(*place) as sink, _entries_of(meter) as (feed, entries):
+        async with store.writing(*place) as sink, entries_of(meter) as (feed, entries):
             async with transport.stream(command) as stream:
                 while data := await stream.read():
                     await keep(await asyncio.to_thread(pack, feed, data))
@@ -197,9 +195,9 @@ class ArchiveDriver:
         place = (record.set_name, record.id)
         expected = await self._manifest(store, place, record)
         found: list[Entry] = []
-        meter = _Meter(report, record.bytes)
+        meter = Meter(report, record.bytes)
         for name in _data_files(record):
-            async with _entries_of(meter) as (feed, entries):
+            async with entries_of(meter) as (feed, entries):
                 async for data in _unpacked(store, (*place, name), record):
                     await asyncio.to_thread(feed.put, data)
                     meter.tell()
@@ -265,11 +263,11 @@ class ArchiveDriver:
         made = await transport.run(begin)
         if made.exit_status == 90:
             raise Refused(f"{host}: {made.stderr.strip()}")
-        _ended_well(made, "nothing was restored")
-        meter, said = _Meter(report, record.bytes), ""
+        ended_well(made, "nothing was restored")
+        meter, said = Meter(report, record.bytes), ""
         for data in _data_files(record):
             pieces = _unpacked(store, (set_name, name, data), record)
-            said += await _pour(transport, _extract(request, data), pieces, meter)
+            said += await pour(transport, _extract(request, data), pieces, meter)
         (there,) = await count_trees(transport, host, request.become, (directory,))
         if (there.files, there.bytes) != (record.files, record.bytes):
             raise CommandFailed(
@@ -282,56 +280,28 @@ class ArchiveDriver:
             )
         return there.files
 
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+        """From the manifest."""
+        entries = await self._manifest(self._store(transport), (record.set_name, record.id), record)
+        if odd := escapes(entries):
+            raise Refused(f"the backup holds names that lead out of its directory: {odd[0]!a}; nothing was restored")
+        kinds = real_kinds(entries)
+        return frozenset("/" + entry.path.removeprefix("./") for entry in entries if kinds[entry.path] == "file")
+
+    def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
+        """One for each filesystem; names in it are those on the source."""
+        files = zip(_data_files(record), record.paths, strict=True)
+        return tuple(TarStream(name, "", (tree,), partial(self._stored, record, name)) for name, tree in files)
+
+    def _stored(self, record: BackupRecord, name: str, transport: Transport) -> AsyncIterator[bytes]:
+        return _unpacked(self._store(transport), (record.set_name, record.id, name), record)
+
 
 def _extract(request: RestoreRequest, data: str) -> Command:
     """The tar that writes; every extended attribute, since by default it would bring back only the user's own."""
     flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
     text = f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[request.become]}`gnu tar` {flags} -C {shlex.quote(request.directory)}"
     return Command(request.host, f"restore {data}", text, Effect.CHANGE)
-
-
-async def _pour(transport: Transport, command: Command, pieces: AsyncIterator[bytes], meter: _Meter) -> str:
-    """Send an archive into a tar; what it complained of without failing. CommandFailed also when it ended early."""
-    async with transport.stream(command) as stream:
-        whole = await _send(stream, pieces, meter)
-        result = await stream.finish()
-    _ended_well(result, "the directory holds only a part of the backup")
-    if not whole:
-        raise CommandFailed(f"{command.host}: {command.title}: tar ended before all was sent to it")
-    return result.stderr
-
-
-async def _send(stream: ByteStream, pieces: AsyncIterator[bytes], meter: _Meter) -> bool:
-    """Whether all of it was taken; the result of the stream says why not."""
-    async for data in pieces:
-        try:
-            await stream.write(data)
-        except TransportError:
-            return False
-        meter.passed(len(data), 0)
-        meter.tell()
-    meter.tell(final=True)
-    return True
-
-
-class _Meter:
-    """Counts what has passed, in the thread that reads an archive, and says so in the loop."""
-
-    def __init__(self, report: Report, total: int) -> None:
-        self._report, self._total = report, total
-        self._done, self._files, self._next = 0, 0, 0.0
-
-    def passed(self, size: int, files: int) -> None:
-        """Bytes, or whole files, have passed."""
-        self._done += size
-        self._files += files
-
-    def tell(self, *, final: bool = False) -> None:
-        """Report, not too often."""
-        now = time.monotonic()
-        if final or now >= self._next:
-            self._next = now + TOLD
-            self._report(Progress(self._done, max(self._total, self._done), self._files or None))
 
 
 def _data_files(record: BackupRecord) -> list[str]:
@@ -348,32 +318,6 @@ def _same(where: str, entries: list[Entry], counted: tuple[Counted, ...]) -> Non
     archive, disk = totals(entries), added(counted)
     if archive != disk:
         raise CommandFailed(f"{where}: {archive} in the archive; {disk} on the disk")
-
-
-@asynccontextmanager
-async def _entries_of(meter: _Meter) -> AsyncIterator[tuple[Feed, list[Entry]]]:
-    """A feed whose tar stream is read in a thread; when the context is left, its entries are in the list."""
-    feed, entries = Feed(), list[Entry]()
-    reader = asyncio.create_task(asyncio.to_thread(_read, feed, meter))
-    try:
-        yield feed, entries
-    except BaseException:
-        await asyncio.to_thread(feed.end)
-        await asyncio.gather(reader, return_exceptions=True)
-        raise
-    await asyncio.to_thread(feed.end)
-    try:
-        entries += await reader
-    except (tarfile.TarError, ValueError) as error:
-        raise CommandFailed(f"the tar stream is damaged or cut: {error}") from error
-    meter.tell(final=True)
-
-
-def _read(feed: Feed, meter: _Meter) -> list[Entry]:
-    try:
-        return read_entries(feed, meter.passed)
-    finally:
-        feed.drain()
 
 
 async def _unpacked(store: Store, place: tuple[str, ...], record: BackupRecord) -> AsyncIterator[bytes]:
@@ -409,17 +353,8 @@ async def _forget(store: Store, place: tuple[str, ...]) -> None:
         return
 
 
-def _ended_well(result: Result, meanwhile: str) -> None:
-    """OutcomeUnknown or CommandFailed unless the exit status is zero; `meanwhile` says what there is now."""
-    where = f"{result.command.host}: {result.command.title}"
-    if result.status is Status.UNKNOWN:
-        raise OutcomeUnknown(f"{where}: {result.reason}; {meanwhile}")
-    if result.status is Status.FAILED:
-        raise CommandFailed(f"{where}: exit status {result.exit_status}: {result.stderr.strip()}; {meanwhile}")
-
-
 def _good(result: Result, meanwhile: str) -> None:
-    """As `_ended_well`, and silently: a tar that reads complains with exit status zero of what it could not keep."""
-    _ended_well(result, meanwhile)
+    """As `ended_well`, and silently: a tar that reads complains with exit status zero of what it could not keep."""
+    ended_well(result, meanwhile)
     if result.stderr.strip():
         raise CommandFailed(f"{result.command.host}: {result.command.title}: {result.stderr.strip()}; {meanwhile}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -67,6 +67,50 @@ class BackupRecord:
     facts: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TarStream:
+    """One tar stream out of a backup. The source's root lies in it below `inside` ("" for the top of the archive).
+
+    `trees` are the mount points of the source whose files it holds; `pieces` opens it.
+    """
+
+    title: str
+    inside: str
+    trees: tuple[str, ...]
+    pieces: Callable[[Transport], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Which files of a backup go where. `prefix` stands before every mount point of the source on `host` ("" on the source itself).
+
+    `trees` are the mount points of the source, outermost first; `paths` are files and directories of the source, none for all.
+    `reader` is the host that reaches the repository.
+    """
+
+    backup: str
+    host: str
+    become: str
+    prefix: str
+    trees: tuple[str, ...]
+    reader: str
+    reader_become: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrites:
+    """What a put-back comes to, measured before it: the backup, its files in scope, those that are there now, those that
+    it leaves alone; None where that could not be counted, and why.
+    """
+
+    record: BackupRecord
+    files: int
+    overwritten: int | None = None
+    untouched: int | None = None
+    why_unknown: str = ""
+
+
 Report = Callable[[Progress], None]
 
 
@@ -94,3 +138,9 @@ class BackupDriver(Protocol):
 
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         """Restore one backup into an empty or absent directory on the host; the number of files. Never overwrites."""
+
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+        """Every regular file that the backup holds, by its path on the source."""
+
+    def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
+        """The backup as tar streams, outermost tree first, read where the repository can be reached (`host`: the target)."""

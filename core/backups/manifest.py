@@ -128,6 +128,27 @@ def _unescape(path: str) -> str:
     return path.replace("\\\\", "\0").replace("\\n", "\n").replace("\\r", "\r").replace("\0", "\\")
 
 
+def mounted_or_refuse(become: str, points: Iterable[str]) -> str:
+    """Script that refuses (90) unless each of these directories is the top of a filesystem of its own on this host."""
+    find = f'{SUDO[become]}"$FIND"'
+    return (
+        "LC_ALL=C; export LC_ALL\n"
+        + GNU
+        + "FIND=`gnu find`\nmounted() { # POINT: its filesystem is another than that of the directory above\n"
+        f'  own=`{find} "$1" -maxdepth 0 -printf %D` && up=`{find} "$1/.." -maxdepth 0 -printf %D` && [ "$own" != "$up" ] && return\n'
+        '  echo "refused: $1 is not a mounted filesystem here; nothing was written" >&2; exit 90\n}\n'
+        + "".join(f"mounted {shlex.quote(point)}\n" for point in points)
+    )
+
+
+def names_command(host: str, become: str, points: Iterable[str]) -> Command:
+    """The names of all regular files below each of these directories, on its filesystem alone, each ended by a zero byte."""
+    find = [f"{SUDO[become]}`gnu find` {shlex.quote(point)} -xdev -type f -printf '%p\\0' || exit 1" for point in points]
+    return Command(
+        host, "names of all files", "\n".join(["LC_ALL=C; export LC_ALL", GNU + find[0], *find[1:]]) + "\n", timeout=3600
+    )
+
+
 def empty_directory(become: str, directory: str) -> str:
     """Script that makes the directory, ours alone, or refuses (90) one that is not empty, before anything is written."""
     sudo, where = SUDO[become], shlex.quote(directory)

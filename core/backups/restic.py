@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
+from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
 from core.backups.manifest import Counted, added, count_trees, empty_directory, plain_directory
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
 from core.jobs import JobEnd, JobRef, run_job
@@ -219,6 +220,50 @@ class ResticDriver:
             )
         report(Progress(there.bytes, there.bytes, there.files))
         return there.files
+
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+        """From the snapshot's own listing; what lies outside its trees is none of the set's."""
+        command = self._read(host, become, "list the snapshot", "ls", "--json", record.id)
+        out, rest = set[str](), b""
+        async with transport.stream(command) as stream:
+            while data := await stream.read():
+                *lines, rest = (rest + data).split(b"\n")
+                out |= _files(host, lines, record.facts)
+            result = await stream.finish()
+        _good(result)
+        return frozenset(out | _files(host, [rest], record.facts))
+
+    def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
+        """The whole snapshot in one stream: restic dumps a directory with all that was mounted below it."""
+        heads = {mounted.removesuffix(source) for mounted, source in record.facts.items() if mounted.endswith(source)}
+        if len(heads) != 1 or not all(m.endswith(s) for m, s in record.facts.items()):
+            raise Refused(f"snapshot {record.id[:8]} was not mounted below one directory: restore its files into a directory")
+        command = self._read(host, become, "read the snapshot", "dump", record.id, "/")
+        return (TarStream(record.id[:8], heads.pop().strip("/"), record.paths, partial(_pieces, command)),)
+
+
+async def _pieces(command: Command, transport: Transport) -> AsyncIterator[bytes]:
+    """What a command writes; CommandFailed at its end when it did not end well."""
+    async with transport.stream(command) as stream:
+        while data := await stream.read():
+            yield data
+        result = await stream.finish()
+    _good(result)
+
+
+def _files(host: str, lines: list[bytes], trees: Mapping[str, str]) -> set[str]:
+    """The regular files in these lines of a listing, by their paths on the source."""
+    out = set()
+    for line in lines:
+        node = _json(line.decode("utf-8", "surrogateescape"))
+        if line.strip() and "struct_type" not in node:
+            raise ParseError(host, "restic ls", "not an object of a listing", line.decode("utf-8", "replace"))
+        path = str(node.get("path", ""))
+        tops = [mounted for mounted in trees if _below(path, mounted)]
+        if node.get("type") == "file" and tops:
+            top = max(tops, key=len)
+            out.add(trees[top].rstrip("/") + path[len(top.rstrip("/")) :])
+    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,8 @@ def _find(machine: Machine, call: Call) -> Answer:
     words = list(call.argv)
     tops = []
     while words and not words[0].startswith(("-", "!", "(")):
-        tops.append(words.pop(0).rstrip("/") or "/")
+        word = words.pop(0)
+        tops.append(posixpath.normpath(word) if word.endswith("/..") else word.rstrip("/") or "/")
     out, errors = [], []
     for top in tops:
         if not machine.visible(top):
@@ -224,7 +225,18 @@ def _find(machine: Machine, call: Call) -> Answer:
     return Answer("".join(out), "".join(errors), 1 if errors else 0)
 
 
-_KNOWN = {"-xdev": 0, "!": 0, "-type": 1, "-printf": 1, "-print": 0, "-prune": 0, "-user": 1, "-exec": -1, "-name": 1}
+_KNOWN = {
+    "-xdev": 0,
+    "!": 0,
+    "-type": 1,
+    "-printf": 1,
+    "-print": 0,
+    "-prune": 0,
+    "-user": 1,
+    "-exec": -1,
+    "-name": 1,
+    "-maxdepth": 1,
+}
 
 
 def _matches(row: tuple[str, str, int, int], words: list[str], top: str) -> bool:
@@ -242,7 +254,7 @@ def _matches(row: tuple[str, str, int, int], words: list[str], top: str) -> bool
             if holds is negate:
                 return False
             negate = False
-        elif word == "-prune" and path != top:
+        elif (word == "-prune" or (word, value) == ("-maxdepth", "0")) and path != top:
             return False
         elif word == "-exec":
             return True
@@ -254,7 +266,7 @@ def _shown(machine: Machine, row: tuple[str, str, int, int], words: list[str]) -
     path, kind, size, _ = row
     if "-printf" in words:
         text = words[words.index("-printf") + 1].encode().decode("unicode_escape")
-        values = {"%y": kind, "%s": str(size), "%D": "64768", "%i": "1", "%n": "1", "%p": path}
+        values = {"%y": kind, "%s": str(size), "%D": str(_device_number(machine, path)), "%i": "1", "%n": "1", "%p": path}
         return re.sub(r"%[a-zA-Z]", lambda m: values.get(m.group(), m.group()), text)
     if "-exec" in words:
         at = words.index("-exec")
@@ -262,6 +274,13 @@ def _shown(machine: Machine, row: tuple[str, str, int, int], words: list[str]) -
             raise Usage(f"find: this emulator runs sha256sum only, not {words[at + 1]}")
         return f"{hashlib.sha256(machine.read_file(path)).hexdigest()}  {path}\n"
     return path + "\n"
+
+
+def _device_number(machine: Machine, path: str) -> int:
+    """A number for the filesystem that a path lies on: that of its root, or of what is mounted nearest above it."""
+    points = sorted(machine.mounts)
+    above = [p for p in points if path == p or path.startswith(p.rstrip("/") + "/")]
+    return 64768 + (1 + points.index(max(above, key=len)) if above else 0)
 
 
 def _sha256sum(machine: Machine, call: Call) -> Answer:
@@ -317,16 +336,23 @@ def _member(machine: Machine, path: str, name: str) -> tuple[tarfile.TarInfo, by
 
 
 def _extract(machine: Machine, call: Call, data: bytes) -> Answer:
-    directory, rest = _directory(call.argv, _EXTRACT)
-    if rest:
-        raise Usage(f"tar: unrecognized option '{rest[0]}'", 64)
+    directory, members = _directory(call.argv, _EXTRACT)
+    if odd := [word for word in members if word.startswith("-") and word != "--"]:
+        raise Usage(f"tar: unrecognized option '{odd[0]}'", 64)
+    missing = {word.rstrip("/") for word in members if word != "--"}
+    wanted = tuple(missing)
     if not machine.visible(directory):
         raise Failed(f"tar: {directory}: Cannot open: No such file or directory", 2)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for info in tar:
+            hit = [w for w in wanted if info.name == w or info.name.startswith(w + "/")]
+            missing -= set(hit)
+            if wanted and not hit:
+                continue
             reader = tar.extractfile(info) if info.isreg() else None
             filesystem.put(machine.root, info, reader.read() if reader else b"", directory)
-    return Answer()
+    lost = "".join(f"tar: {word}: Not found in archive\n" for word in sorted(missing))
+    return Answer("", lost + "tar: Exiting with failure status due to previous errors\n" if lost else "", 2 if lost else 0)
 
 
 def list_directory(tree: bashkit.FileSystem, path: str) -> list[str]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.arrays.base import SplitMark
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest
+from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import (
@@ -319,6 +319,12 @@ class ToyBackup:
 
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         return 0
+
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+        return frozenset()
+
+    def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
+        return ()
 
 
 def _group(seqno: int) -> VolumeGroup:

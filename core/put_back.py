@@ -1,0 +1,115 @@
+"""Restore from a backup: its files onto the source's mounted filesystems, or onto the BCVs and then BCV -> STD. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.backups.base import Overwrites, PutBack
+from core.backups.putback import commands_of, within
+from core.conditions import application_stopped, restore_conditions
+from core.errors import Refused
+from core.explain import EXPLAIN
+from core.moments import age_of, application_steps, plan_restore
+from core.operations import Context, Planned, bring_up, clean_up, measure
+from core.plan import Condition, Phase, Step, StepKind, Verdict, Weight
+
+
+def trees_of(record_paths: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The mount points of a backup that a restore of these paths touches; all of them where no path is given."""
+    if not paths:
+        return record_paths
+    holder = {max((t for t in record_paths if within(path, (t,))), key=len, default="") for path in paths}
+    return tuple(t for t in record_paths if t in holder or within(t, paths))
+
+
+def put_back_conditions(context: Context, held: Overwrites) -> tuple[Condition, ...]:
+    """What a restore of files needs: a backup that was read back, filesystems that are mounted, an application that rests."""
+    at, record = context.estate.measured_at, held.record
+    sentence = (
+        f"{record.id} was verified at {record.verified_at:%Y-%m-%d %H:%M:%S} UTC"
+        if record.verified_at
+        else (f"{record.id} was never read back: whether it is whole is unknown")
+    )
+    verdict = Verdict.MET if record.verified_at else Verdict.UNKNOWN
+    verified = Condition("BACKUP_VERIFIED", "the repository", sentence, verdict, at, Weight.OVERRIDABLE)
+    if context.request.via_bcv:
+        return (verified, *restore_conditions(context))
+    trees = trees_of(record.paths, context.request.paths)
+    lost = [tree for tree in trees if tree not in context.source.mount_points]
+    sentence = f"not mounted: {', '.join(lost)}" if lost else f"all {len(trees)} filesystems are mounted"
+    remedy = "Mount them; or restore through the BCVs (--via-bcv), which needs no filesystem on the source." if lost else ""
+    mounted = Condition(
+        "MOUNTED",
+        context.settings.source,
+        sentence,
+        Verdict.NOT_MET if lost else Verdict.MET,
+        context.source.measured_at,
+        remedy=remedy,
+    )
+    return (verified, mounted, *application_stopped(context))
+
+
+def plan_put_back(context: Context, held: Overwrites) -> Planned:
+    """The plan of either way."""
+    if context.request.groups:
+        raise Refused("a backup is restored whole or by paths (--path), not by volume group; nothing was changed")
+    return _through_bcvs(context, held) if context.request.via_bcv else _onto_source(context, held)
+
+
+def _put_back(context: Context, held: Overwrites, *, on_source: bool) -> Step:
+    drivers, settings, record = context.drivers, context.settings, held.record
+    if drivers.backup is None:
+        raise Refused(f"set {settings.name} has no backup in its configuration; nothing was changed")
+    ref, target = drivers.source_ref if on_source else drivers.target_ref, drivers.target_ref
+    prefix = "" if on_source else settings.mount.prefix.rstrip("/")
+    trees = trees_of(record.paths, context.request.paths)
+    what = PutBack(record.id, ref.name, ref.become, prefix, trees, target.name, target.become, context.request.paths)
+    commands = commands_of(drivers.backup, record, what)
+    shown = replace(commands[0], text="\n".join(c.text for c in commands)) if commands else None
+    title = f"Put back {held.files} files of the backup onto {', '.join(prefix + tree for tree in trees)}"
+    return Step(
+        "put-back", Phase.RESTORE, StepKind.PUT_BACK, title, ref.name, EXPLAIN["put-back"], shown, commits=on_source, put=what
+    )
+
+
+def _onto_source(context: Context, held: Overwrites) -> Planned:
+    ref, was_running = context.drivers.source_ref, context.estate.application == "running"
+    steps = [
+        measure(context, Phase.MEASURE, "basis", context.settings.source),
+        *application_steps(context, ref, "stop", Phase.STOP, wanted=was_running),
+        _put_back(context, held, on_source=True),
+        *application_steps(context, ref, "start", Phase.START, wanted=was_running),
+        *application_steps(context, ref, "check", Phase.START, wanted=was_running),
+    ]
+    over = f"{held.overwritten} of them are there now and are overwritten; {held.untouched} files that the backup does not have stay"
+    if held.overwritten is None:
+        over = f"how many of them are there now, and are overwritten, is unknown: {held.why_unknown}"
+    return steps, [
+        f"OVERWRITES files on {context.settings.source} with those of {_point(context, held)}",
+        f"  {', '.join(context.request.paths or held.record.paths)}",
+        f"  {held.files} files are put back; {over}",
+        "  lost: what was written to these files since; nothing is removed, and no device or mirror is touched",
+    ]
+
+
+def _through_bcvs(context: Context, held: Overwrites) -> Planned:
+    """Bring the BCVs up for writing, put the files there, take them down in order, then copy BCV -> STD."""
+    writable = replace(context, settings=replace(context.settings, mount=replace(context.settings.mount, read_only=False)))
+    up = bring_up(writable, context.pairs)
+    restore, summary = plan_restore(context)
+    steps = [
+        measure(context, Phase.MEASURE, "basis", context.settings.source),
+        measure(context, Phase.MEASURE, "idle", context.settings.target),
+        *up,
+        _put_back(context, held, on_source=False),
+        *clean_up(context, up),
+        *restore,
+    ]
+    first = f"FIRST onto the BCVs: {held.files} files of {_point(context, held)}; the point in time on the BCVs is lost by that"
+    kept = "  lost: everything written on the source since the split; kept: the backup"
+    return steps, [first, *(kept if line.startswith("  lost:") else line for line in summary)]
+
+
+def _point(context: Context, held: Overwrites) -> str:
+    at = held.record.split_at
+    return f"backup {held.record.id}, the state of {at:%Y-%m-%d %H:%M:%S} UTC, {age_of(context.estate.measured_at - at)} ago"
