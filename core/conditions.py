@@ -6,9 +6,10 @@ reason that the journal keeps; the others never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from core.damage import reused
 from core.errors import Refused
 from core.mapfile import host_facts
 from core.measures import bcvs_in_use, still_used
@@ -56,7 +57,7 @@ def _line(condition: Condition) -> str:
 
 def restore_conditions(context: Context) -> tuple[Condition, ...]:
     """What a restore from the mirror needs: of the pairs, of the map of that time, of the source, of the target."""
-    return (*_pairs(context), _map_kept(context), *_layout(context), *_source(context), _target(context))
+    return (*_pairs(context), _map_kept(context), *_damage(context), *_layout(context), *_source(context), _target(context))
 
 
 def _pairs(context: Context) -> tuple[Condition, ...]:
@@ -89,6 +90,18 @@ def _map_kept(context: Context) -> Condition:
         return Condition("MAP_KEPT", "this console", sentence, Verdict.NOT_MET, at)
     sentence = f"the map of {kept.measured_at:%Y-%m-%d %H:%M:%S} UTC is whole"
     return Condition("MAP_KEPT", "this console", sentence, Verdict.MET, at)
+
+
+def _damage(context: Context) -> Iterator[Condition]:
+    """Groups of the source that cannot be read: they are what a restore is for, unless their devices are used for others."""
+    at, source = context.source.measured_at, context.settings.source
+    can = context.drivers.source.restores_lost
+    for name, why in context.estate.damaged.items():
+        sentence = f"group {name} {why}; its layout is taken from the kept map, and the restore brings it back"
+        remedy = "" if can else f"Take {name} out of use by hand on {source}, and restore into it from a backup."
+        yield Condition("GROUP_READABLE", source, sentence, Verdict.PLANNED if can else Verdict.NOT_MET, at, remedy=remedy)
+    if used := reused(context.estate):
+        yield Condition("DEVICES_FREE", source, "; ".join(used), Verdict.NOT_MET, at, remedy="Find out whose data that is.")
 
 
 def _layout(context: Context) -> tuple[Condition, ...]:

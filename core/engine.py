@@ -21,6 +21,7 @@ from core.arrays.base import ArrayDriver
 from core.backups.base import BackupDriver, BackupRecord, Overwrites, Progress, RestoreRequest
 from core.backups.putback import in_scope, present, within
 from core.checks import verify
+from core.damage import mended
 from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
 from core.events import CommandEnded, CommandSent, Event, HostMeasured, Outcome, SetMeasured
 from core.facade import CheckRow, PlanRequest, RunRow
@@ -34,7 +35,7 @@ from core.operations import SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.put_back import trees_of
-from core.recover import cleanup_plan
+from core.recover import cleanup_plan, was_taken_over
 from core.run import Run
 from core.scope import narrowed, of_plan, with_mirror
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
@@ -328,12 +329,28 @@ class Engine:
             return cleanup_plan(settings.name, self._records(), datetime.now(UTC), settings.target)
         settings, estate, findings, kept = await self._basis(request)
         held = await self._held(request, settings)
-        return make_plan(request, settings, estate, self._drivers(settings), datetime.now(UTC), findings, kept, held)
+        taken, now = self._taken(request, settings), datetime.now(UTC)
+        return make_plan(request, settings, estate, self._drivers(settings), now, findings, kept, held, taken)
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
         settings, estate, findings, kept = await self._basis(request)
         held = await self._held(request, settings)
-        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept, held)
+        taken = self._taken(request, settings)
+        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept, held, taken)
+
+    def _taken(self, request: PlanRequest, settings: SetSettings) -> Plan | None:
+        """How to take back what the takeover brought up; None when nothing of it is left (a failback that stopped half way)."""
+        if request.operation != "failback":
+            return None
+        records = self._records()
+        if not was_taken_over(settings.name, records):
+            raise Refused(
+                f"failback of {settings.name}: the journal of this console knows no takeover of it; nothing was changed"
+            )
+        try:
+            return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target, "takeover")
+        except Refused:
+            return None
 
     async def _held(self, request: PlanRequest, settings: SetSettings) -> Overwrites | None:
         """What the backup of the request holds in its scope, and how much of that is on the source now."""
@@ -373,9 +390,12 @@ class Engine:
             settings = narrowed(settings, request.groups, estate.source)
             estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
         estate = replace(estate, application=await self._application(settings))
+        kept = self._kept(settings.name, estate.pairs)
+        if request.operation in ("restore", "failback"):
+            estate = mended(estate, settings.volume_groups, kept)
         findings = self._findings(settings, estate)
         self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
-        return settings, estate, findings, self._kept(settings.name, estate.pairs)
+        return settings, estate, findings, kept
 
     async def _application(self, settings: SetSettings) -> str:
         """Whether the source's application runs, by the configuration's own command; or why that is not known."""

@@ -18,7 +18,7 @@ from core.settings import PostPolicy, PrePolicy, Settings
 class PlanRequest:
     """Which operation on which set; None keeps what the configuration says.
 
-    Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover".
+    Operations: "backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover", "failback".
     `mirror` counts the BCVs of a standard, 1 is the first; `groups` are some of the set's, none for all of them.
     A restore with a `backup` puts its files back (all of them, or the `paths` of the source) onto the source's mounted
     filesystems, or, `via_bcv`, onto the BCVs first and then BCV -> STD.

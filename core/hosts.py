@@ -53,12 +53,13 @@ class ImportRequest:
 class OwnGroup:
     """A group on a host that owns it, with the filesystems that are mounted from it; their points are the host's own.
 
-    `serials` are its devices, the fence of whatever is done to it.
+    `serials` are its devices, the fence of whatever is done to it. `lost`: its labels cannot be read, its layout is of a map.
     """
 
     group: VolumeGroup
     mounts: tuple[Mount, ...]
     serials: tuple[str, ...]
+    lost: bool = False
 
 
 class HostDriver(Protocol):
@@ -71,6 +72,10 @@ class HostDriver(Protocol):
     @property
     def freezable(self) -> frozenset[str]:
         """The kinds of filesystems that this system can freeze; a set with none of them is split as it is, and recovered."""
+
+    @property
+    def restores_lost(self) -> bool:
+        """Whether `stop_group` and `start_group` know a group that is `lost`; where not, a restore of one is refused."""
 
     def check(self, host: HostRef) -> Command:
         """A read that prints a line for each thing that is missing here: commands, privileges, work directory."""

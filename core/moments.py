@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from core.damage import MISSING
 from core.explain import EXPLAIN
 from core.hosts import HostRef, Mount, OwnGroup
 from core.mapfile import host_facts
@@ -48,9 +49,18 @@ def plan_rehearse(context: Context) -> Planned:
 # --- restore ----------------------------------------------------------------------------------------------------------
 
 
-def own_groups(groups: Iterable[VolumeGroup], facts: HostFacts) -> tuple[OwnGroup, ...]:
-    """Groups on the host that owns them, each with what is mounted from it."""
-    return tuple(_own(group, facts) for group in groups)
+def own_groups(groups: Iterable[VolumeGroup], facts: HostFacts, lost: Iterable[str] = ()) -> tuple[OwnGroup, ...]:
+    """Groups on the host that owns them, each with what is mounted from it; `lost` ones cannot be read there."""
+    return tuple(replace(_own(group, facts), lost=group.name in lost) for group in groups)
+
+
+def to_mount(source: HostFacts, kept: HostFacts | None) -> HostFacts:
+    """What shall be mounted when the groups are taken up again: what is mounted now; of a group with nothing mounted, what was."""
+    then = with_its_mounts(source, kept)
+    now = {f.group for f in source.filesystems if f.mounted}
+    return replace(
+        source, filesystems=tuple(f if f.group in now else t for f, t in zip(source.filesystems, then.filesystems, strict=True))
+    )
 
 
 def _own(group: VolumeGroup, facts: HostFacts) -> OwnGroup:
@@ -71,7 +81,9 @@ def _options(options: str) -> str:
 def plan_restore(context: Context) -> Planned:
     """BCV → STD: the source lets go, the array copies back, the source takes up again. The BCV keeps its point in time."""
     drivers, settings = context.drivers, context.settings
-    groups = own_groups(context.groups, context.source)
+    lost = [name for name, why in context.estate.damaged.items() if why == MISSING]
+    groups = own_groups(context.groups, context.source, lost)
+    again = own_groups(context.groups, to_mount(context.source, host_facts(context.kept) if context.kept else None), lost)
     was_running = context.estate.application == "running"
     stop = [drivers.source.stop_group(drivers.source_ref, own) for own in reversed(groups)]
     copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
@@ -86,7 +98,7 @@ def plan_restore(context: Context) -> Planned:
         *copy,
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
         *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),
-        *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in groups), Phase.START),
+        *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in again), Phase.START),
         *application_steps(context, drivers.source_ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, drivers.source_ref, "check", Phase.START, wanted=was_running),
     ]

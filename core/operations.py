@@ -16,7 +16,7 @@ from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
 from core.mapfile import MapFile, build_map, mirror_map, write
 from core.model import MOUNTED_KINDS, Estate, Filesystem, HostFacts, Pair, PairState, PairStatus, VolumeGroup
-from core.plan import AwaitState, Phase, Step, StepKind
+from core.plan import AwaitState, Phase, Plan, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
 from core.transport import Command, Effect
@@ -39,7 +39,9 @@ class SetDrivers:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every part of the planner looks at."""
+    """What every part of the planner looks at. `kept` is the map of the point in time, `held` what the backup of the request
+    holds, `taken` the plan that takes back what a takeover brought up on the target.
+    """
 
     request: PlanRequest
     settings: SetSettings
@@ -50,6 +52,7 @@ class Context:
     pairs: tuple[PairStatus, ...]
     kept: MapFile | None = None
     held: Overwrites | None = None
+    taken: Plan | None = None
 
     @property
     def groups(self) -> tuple[VolumeGroup, ...]:

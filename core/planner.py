@@ -11,6 +11,7 @@ from core.checks import verify
 from core.conditions import from_findings, require, restore_conditions, takeover_conditions
 from core.errors import Refused
 from core.facade import PlanRequest
+from core.failback import TAKEN, failback_conditions, plan_failback
 from core.mapfile import MapFile, host_facts
 from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_rehearse, plan_restore, plan_takeover
@@ -48,6 +49,7 @@ OPERATIONS: Mapping[str, _Operation] = {
     **{name: _Operation(plan) for name, plan in ORDINARY.items()},
     "rehearse": _Operation(plan_rehearse),
     "restore": _Operation(_plan_restore, _restore_conditions, typed=True),
+    "failback": _Operation(plan_failback, failback_conditions, typed=True, forgives=TAKEN),
     "takeover": _Operation(plan_takeover, takeover_conditions, typed=True, forgives=_WITHOUT_SOURCE),
 }
 
@@ -61,18 +63,19 @@ def make_plan(
     findings: tuple[Finding, ...] | None = None,
     kept: MapFile | None = None,
     held: Overwrites | None = None,
+    taken: Plan | None = None,
 ) -> Plan:
     """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed.
 
     `kept` is the newest kept map: what a takeover goes by when the source cannot be asked, and what a restore compares with;
-    `held` is what the backup of the request holds, and comes to.
+    `held` is what the backup of the request holds, and comes to; `taken` takes back what a takeover brought up.
     """
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
     if findings is None:
         findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
     operation = OPERATIONS[request.operation]
-    context, conditions = _weigh(request, settings, estate, drivers, findings, kept, held)
+    context, conditions = _weigh(request, settings, estate, drivers, findings, kept, held, taken)
     overridden = require(request.operation, settings.name, conditions, request.overrides)
     if context is None:
         raise Refused(f"{request.operation} of {settings.name} is refused, nothing was changed: a host could not be measured")
@@ -85,11 +88,17 @@ def make_plan(
         start_states=tuple((s.pair, s.state) for s in estate.pairs),
         findings=findings,
         summary=(*summary, *overridden),
-        facts=basis(settings, context.source) | _split_at(estate),
+        facts=_basis(settings, context) | _split_at(estate) | (taken.facts if taken else {}),
         confirm=settings.name if operation.typed else "",
         conditions=conditions,
         groups=settings.volume_groups,
     )
+
+
+def _basis(settings: SetSettings, context: Context) -> dict[str, str]:
+    """What must still be true when the run begins; of a damaged group nothing is known that could."""
+    facts = basis(settings, context.source)
+    return {what: value for what, value in facts.items() if what.removeprefix("group.") not in context.estate.damaged}
 
 
 def _split_at(estate: Estate) -> dict[str, str]:
@@ -106,9 +115,10 @@ def conditions_of(
     findings: tuple[Finding, ...],
     kept: MapFile | None = None,
     held: Overwrites | None = None,
+    taken: Plan | None = None,
 ) -> tuple[Condition, ...]:
     """All conditions of an operation as they stand, those in its way first; for showing before anything is planned."""
-    conditions = _weigh(request, settings, estate, drivers, findings, kept, held)[1]
+    conditions = _weigh(request, settings, estate, drivers, findings, kept, held, taken)[1]
     return tuple(sorted(conditions, key=lambda c: not c.stops))
 
 
@@ -120,15 +130,16 @@ def _weigh(
     findings: tuple[Finding, ...],
     kept: MapFile | None,
     held: Overwrites | None,
+    taken: Plan | None,
 ) -> tuple[Context | None, tuple[Condition, ...]]:
     """What a plan is made from, None while a host is unknown; and its conditions: what verification refuses, and its own."""
     operation = OPERATIONS[request.operation]
     of_files = held is not None and not request.via_bcv  # no device is touched: what is wrong with mirrors is no matter
     refused = () if of_files else from_findings(findings, operation.forgives, estate.measured_at)
-    source = _source(settings, estate, kept, bool(operation.forgives))
+    source = _source(settings, estate, kept, operation.forgives is _WITHOUT_SOURCE)
     if source is None or estate.target is None:
         return None, refused
-    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept, held)
+    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept, held, taken)
     return context, (*refused, *operation.conditions(context))
 
 

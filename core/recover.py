@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,11 +52,38 @@ def outstanding(records: Sequence[Record]) -> Outstanding:
     return Outstanding(records[0].run, key, values, tuple(steps.values()))
 
 
-def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: str) -> Plan:
-    """The plan that removes what the newest run of the set with something left has left. Refused when nothing is."""
+def _ended_well(records: Sequence[Record]) -> bool:
+    return any(r.kind == "end" and r.body.get("outcome") == Outcome.OK for r in records)
+
+
+def _taken_back_later(number: int, key: str, records: Mapping[int, Sequence[Record]]) -> set[str]:
+    """The steps of a run that later runs of the same key (a cleanup, a failback) took back."""
+    out = set[str]()
+    for later, rows in records.items():
+        if later > number and key and any(r.kind == "note" and r.body.get("run_key") == key for r in rows):
+            done = (r.step for r in rows if r.kind == "outcome" and r.body.get("outcome") == Outcome.OK)
+            out |= {step.removeprefix("undo-") for step in done if step.startswith("undo-")}
+    return out
+
+
+def was_taken_over(set_name: str, records: Mapping[int, Sequence[Record]]) -> bool:
+    """Whether the journal knows a takeover of the set that came to something."""
+    bodies = [rows[0].body for rows in records.values()]
+    return any(body.get("set") == set_name and body.get("operation") == "takeover" for body in bodies)
+
+
+def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: str, of: str = "") -> Plan:
+    """The plan that removes what the newest run of the set (of the operation `of`, where given) with something left has left.
+
+    Refused when nothing is.
+    """
     for number in sorted(records, reverse=True):
-        left = outstanding(records[number])
-        if records[number][0].body.get("set") == set_name and left.steps:
+        left, body = outstanding(records[number]), records[number][0].body
+        if _ended_well(records[number]) and body.get("operation") != "takeover":
+            continue  # only a takeover that went well leaves something, and means to
+        back = _taken_back_later(number, left.key, records)
+        left = replace(left, steps=tuple(step for step in left.steps if step.id not in back))
+        if body.get("set") == set_name and left.steps and of in ("", body.get("operation")):
             steps = [undo_step(step) for step in reversed(left.steps)]
             prove = Step(
                 "measure-clean",

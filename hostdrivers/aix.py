@@ -22,6 +22,11 @@ class AixDriver:
         """JFS2 freezes since AIX 5.2 (chfs -a freeze); JFS never could."""
         return frozenset({"jfs2"})
 
+    @property
+    def restores_lost(self) -> bool:
+        """No: its group cannot be taken out of use without its labels; a person must."""
+        return False
+
     def check(self, host: HostRef) -> Command:
         """What is missing."""
         return aix_steps.check(host)

@@ -22,6 +22,11 @@ class HpuxDriver:
         """None: VxFS has a freeze in its interface for programs, and no command for it."""
         return frozenset()
 
+    @property
+    def restores_lost(self) -> bool:
+        """No: its group cannot be taken out of use without its labels; a person must."""
+        return False
+
     def check(self, host: HostRef) -> Command:
         """What is missing."""
         return hpux_steps.check(host)

@@ -22,6 +22,11 @@ class LinuxDriver:
         """All that fsfreeze takes."""
         return frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "f2fs"})
 
+    @property
+    def restores_lost(self) -> bool:
+        """Yes: its volumes are removed from the kernel by the UUID of their group."""
+        return True
+
     def check(self, host: HostRef) -> Command:
         """What is missing."""
         return linux_steps.check(host)

@@ -249,6 +249,33 @@ start_own() { # the same lines, outermost first
 }
 """
 
+# A group whose labels are gone: nothing else may live on its devices; its volumes are still in the kernel.
+LOST = r"""
+look_lost() {
+  look_at_disks
+  for s in $serials; do
+    need "$s" > /dev/null || exit 90
+    for k in `disks_of "$s"`; do
+      other=`$S lvm pvs --nohints --noheadings -o vg_uuid "/dev/$k" 2>/dev/null | tr -d ' '`
+      [ -z "$other" ] || [ "$other" = "$vgid" ] || refuse "the device $s carries another group ($other), not $vgid"
+    done
+  done
+}
+"""
+
+DEACTIVATE_LOST = r"""
+ours=LVM-`echo "$vgid" | tr -d -`
+left() { $S dmsetup info -c --noheadings --separator '|' -o uuid,name 2>/dev/null | sed -n "s/^$ours[^|]*|//p"; }
+rounds=0
+while [ -n "`left`" ]; do # what lies on others goes first, in as many rounds as they lie upon each other
+  rounds=`expr $rounds + 1`
+  [ $rounds -le 9 ] || fail "these volumes of $old are in use: `left | tr '\n' ' '`"
+  left | while read -r node; do $S dmsetup remove --retry "$node" 2>/dev/null || :; done
+  udevadm settle --timeout=60
+done
+for s in $serials; do for k in `disks_of "$s"`; do $S blockdev --flushbufs "/dev/$k" || fail "/dev/$k could not be flushed"; done; done
+"""
+
 DEACTIVATE_OWN = r"""
 $S lvm vgchange --config "$NB" -an --nohints "$old" || fail "$old could not be deactivated"
 udevadm settle --timeout=60

@@ -20,10 +20,12 @@ from hostdrivers.linux_scripts import (
     ACTIVATE_UNDO,
     ATTACH,
     ATTACH_UNDO,
+    DEACTIVATE_LOST,
     DEACTIVATE_OWN,
     FORGET_OWN,
     IMPORT,
     IMPORT_UNDO,
+    LOST,
     MOUNT,
     MOUNT_UNDO,
     OWN,
@@ -210,7 +212,8 @@ def _own(own: OwnGroup) -> str:
 def stop_group(host: HostRef, own: OwnGroup) -> Step:
     """Unmount and deactivate a group on its own host."""
     name, mounts = own.group.name, _outer_first(own.mounts)
-    stop = f"look_own\nstop_own <<'MOUNTS'\n{_lines(reversed(mounts), name)}MOUNTS\n"
+    look, down = (LOST + "look_lost\n", DEACTIVATE_LOST) if own.lost else ("look_own\n", DEACTIVATE_OWN)
+    stop = f"{look}stop_own <<'MOUNTS'\n{_lines(reversed(mounts), name)}MOUNTS\n"
     start = f"look_own\nstart_own <<'MOUNTS'\n{_lines(mounts, name)}MOUNTS\n"
     return Step(
         f"stop-{name}",
@@ -219,9 +222,9 @@ def stop_group(host: HostRef, own: OwnGroup) -> Step:
         f"Unmount and deactivate {name} on {host.name}",
         host.name,
         EXPLAIN["stop"],
-        command=_change(host, f"stop {name}", _own(own) + OWN + stop + DEACTIVATE_OWN),
+        command=_change(host, f"stop {name}", _own(own) + OWN + stop + down),
         fence=own.serials,
-        undo=_change(host, f"start {name} again", _own(own) + OWN + start),
+        undo=None if own.lost else _change(host, f"start {name} again", _own(own) + OWN + start),
     )
 
 
@@ -236,7 +239,7 @@ def start_group(host: HostRef, own: OwnGroup) -> Step:
         f"Activate {name} on {host.name}, check and mount its filesystems",
         host.name,
         EXPLAIN["start"],
-        command=_change(host, f"start {name}", _own(own) + OWN + "look_own\n" + FORGET_OWN + start),
+        command=_change(host, f"start {name}", _own(own) + OWN + "look_at_disks\n" + FORGET_OWN + "look_own\n" + start),
         fence=own.serials,
     )
 

@@ -22,6 +22,11 @@ class SolarisDriver:
         """UFS is locked against writes (lockfs -w); VxFS has no command for it."""
         return frozenset({"ufs"})
 
+    @property
+    def restores_lost(self) -> bool:
+        """No: its group cannot be taken out of use without its labels; a person must."""
+        return False
+
     def check(self, host: HostRef) -> Command:
         """What is missing."""
         return solaris_steps.check(host)

@@ -83,7 +83,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _operation(one: argparse.ArgumentParser) -> None:
-    one.add_argument("operation", choices=["backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover"])
+    one.add_argument(
+        "operation", choices=["backup", "map", "split", "establish", "cleanup", "rehearse", "restore", "takeover", "failback"]
+    )
     one.add_argument("set", metavar="SET")
     one.add_argument("--pre-policy", metavar="POLICY")
     one.add_argument("--post-policy", metavar="POLICY")

@@ -225,6 +225,7 @@ class ToyHost:
 
     os = "linux"
     freezable = frozenset({"ext4", "xfs"})
+    restores_lost = False
 
     def __init__(self, world: ToyWorld) -> None:
         self.world = world

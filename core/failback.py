@@ -1,0 +1,43 @@
+"""The way back after a takeover: the target lets go, BCV -> STD with what it wrote, the source takes up again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.conditions import restore_conditions
+from core.moments import application_steps, plan_restore
+from core.operations import Context, Planned, measure
+from core.plan import Condition, Phase, Verdict
+
+# What verification says of a target that holds the groups of the source, under their names, at their mount points.
+TAKEN = frozenset({"BCV_IN_USE", "NAME_TAKEN", "MOUNT_POINT_BUSY"})
+
+
+def failback_conditions(context: Context) -> tuple[Condition, ...]:
+    """Those of a restore; that the target uses the BCVs is what the plan ends."""
+    out = []
+    for one in restore_conditions(context):
+        if one.code == "BCVS_FREE" and one.stops and context.taken is not None:
+            sentence = f"{context.settings.target} holds the set since the takeover; the plan takes it down in order"
+            one = replace(one, verdict=Verdict.PLANNED, sentence=sentence, remedy="")
+        out.append(one)
+    return tuple(out)
+
+
+def plan_failback(context: Context) -> Planned:
+    """Take down what the takeover brought up, prove it, then restore and start on the source."""
+    settings, ref = context.settings, context.drivers.source_ref
+    steps, summary = plan_restore(context)
+    began = ("start-application", "check-application")
+    rest = [step for step in steps if step.measure != "basis" and step.id not in began]
+    down = list(context.taken.steps) if context.taken else []
+    service = [
+        *application_steps(context, ref, "start", Phase.START),
+        *application_steps(context, ref, "check", Phase.START),
+    ]
+    told = "  lost: what was written on the source since the split; kept: all that was written on the target since the takeover"
+    return [measure(context, Phase.MEASURE, "basis", settings.source), *down, *rest, *service], [
+        f"GIVES BACK the work of {settings.target} to {settings.source}",
+        *(context.taken.summary if context.taken else (f"{settings.target} holds nothing of it any more, by the journal",)),
+        *(told if line.startswith("  lost:") else line for line in summary),
+    ]

@@ -1,0 +1,55 @@
+"""The way back after a takeover, on every family: what the target wrote is on the source, and the target is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import Refused
+from core.facade import PlanRequest
+from core.settings import PostPolicy
+from hostdrivers.emulated.estate import Family
+from tests.emulated.bench import NAMES, Bench, bench
+from tests.emulated.test_moments import confirmed, source_files
+
+
+@pytest.fixture(params=NAMES)
+def taken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench, Family]]:
+    """A set whose source was lost, taken over, and came back with its old data; the target has worked since."""
+    with bench(tmp_path, (request.param,)) as made:
+        assert made.run(PlanRequest("rehearse", request.param, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+        family = made.family(request.param)
+        made.switch(f"host-lost@{family.source.name}")
+        end = confirmed(made, "takeover", request.param)
+        assert end.exit_code == 0, end.message
+
+        def work() -> None:
+            for point in family.target.mounts:
+                family.target.write_file(f"{point}/served", b"by the target")
+            family.target.sync()
+
+        made.running.do(work)
+        made.switch(f"host-lost@{family.source.name}")
+        yield made, family
+
+
+def test_the_source_takes_up_again_with_what_the_target_wrote(taken: tuple[Bench, Family]) -> None:
+    made, family = taken
+    points = sorted(family.source.mounts)
+    there = {p + path: digest for p in points for path, digest in made.files(family.target, p).items()}
+    assert sum(path.endswith("/served") for path in there) == len(points)
+    end = confirmed(made, "failback", family.set_name)
+    assert end.exit_code == 0, end.message
+    assert family.target.mounts == {}
+    assert sorted(family.source.mounts) == points
+    assert source_files(made, family) == there
+    again = made.plan(PlanRequest("failback", family.set_name))  # nothing is left to take down: it may be begun again
+    assert any("holds nothing of it any more" in line for line in again.summary)
+    assert made.run(PlanRequest("backup", family.set_name, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+
+
+def test_a_failback_without_a_takeover_is_refused(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made, pytest.raises(Refused, match="knows no takeover"):
+        made.plan(PlanRequest("failback", "linux-web"))
