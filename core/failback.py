@@ -27,10 +27,13 @@ def failback_conditions(context: Context) -> tuple[Condition, ...]:
 def plan_failback(context: Context) -> Planned:
     """Take down what the takeover brought up, prove it, then restore and start on the source."""
     settings, ref = context.settings, context.drivers.source_ref
-    steps, summary = plan_restore(context)
+    down = list(context.taken.steps) if context.taken else []
+    hidden = any(step.undoes == "ready" for step in down)  # by then the target does not see the BCVs any more
+    steps, summary = plan_restore(
+        replace(context, pairs=tuple(replace(s, ready=False) if hidden else s for s in context.pairs))
+    )
     began = ("start-application", "check-application")
     rest = [step for step in steps if step.measure != "basis" and step.id not in began]
-    down = list(context.taken.steps) if context.taken else []
     service = [
         *application_steps(context, ref, "start", Phase.START),
         *application_steps(context, ref, "check", Phase.START),

@@ -37,7 +37,7 @@ KEYS: tuple[Key, ...] = (
     Key("start", "l", "log", "Log", "the activity log with the exact text of every command", shown=False),
     Key("start", "H", "history", "History", "the runs of this console", shown=False),
     Key("start", "B", "backups", "Backups", "the backups of the set under the cursor", shown=False),
-    Key("start", "F", "accidents", "Accidents", "in the demonstration: switch accidents on and off", shown=False),
+    Key("start", "A", "accidents", "Accidents", "in the demonstration: switch accidents on and off", shown=False),
     Key("start", "tab", "app.focus_next", "Next pane", "go to the next pane", shown=False),
     Key("plan", "r", "go(False)", "Run all", "run the plan to its end; asks once, and Enter never confirms"),
     Key("plan", "t", "go(True)", "Step by step", "run the plan, one key press a step"),

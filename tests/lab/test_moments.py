@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from core.facade import PlanRequest
 from core.model import PairState
 from core.settings import PostPolicy
 from tests.lab.estate import Lab
-from tests.lab.layouts import ORDINARY_MOUNTS, last_numbers, start_writer
-from tests.lab.product import Product, files_of, identity, product, splitmount, traces
+from tests.lab.layouts import AWKWARD_MOUNTS, FIND_DISK, ORDINARY_MOUNTS, last_numbers, start_writer
+from tests.lab.product import RUN_LIMIT, Product, files_of, identity, product, splitmount, traces
 
 DESTROYED = "rm -rf /srv/data/plain '/srv/data/with space'; rm -rf /srv/data/logs/*; echo gone > /srv/data/empty-handed; sync"
 SUPERBLOCK = "dd if=/dev/zero of=/dev/vgdata/lvdata bs=64k count=32 conv=fsync status=none"
@@ -51,6 +52,7 @@ def test_a_rehearsal_leaves_nothing_and_what_was_destroyed_comes_back(fresh_mirr
 def test_a_machine_that_loses_power_while_it_writes_is_taken_over(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
+        known = identity(lab)
         point_in_time(lab, made)
         made.do("establish", "ordinary")
         made.measure("ordinary")
@@ -70,4 +72,80 @@ def test_a_machine_that_loses_power_while_it_writes_is_taken_over(fresh_mirrors:
         finally:
             lab.source.power_on()
             lab.source.wait()
-        assert "/srv/data" in lab.ssh("source", "cat /etc/fstab").stdout
+        print(
+            "mounted on the source after its return:",
+            lab.ssh("source", "findmnt -rn -o TARGET | grep srv || true").stdout.split(),
+        )
+        served = files_of(lab, "target", "", ORDINARY_MOUNTS)
+        plan = made.plan("failback", "ordinary")
+        print(f"\n{chr(10).join(plan.summary)}")
+        end = made.run(plan, confirmed="ordinary")
+        assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
+        print(made.story(end.run))
+        assert files_of(lab, "source", "", ORDINARY_MOUNTS) == served
+        assert sorted(known["findmnt"].splitlines()) == sorted(identity(lab)["findmnt"].splitlines())
+        assert "/srv/data" not in lab.ssh("target", "cat /etc/fstab; findmnt -rn -o TARGET").stdout
+
+
+def overwrite(lab: Lab, *disks: str) -> None:
+    """Zeros over whole disks of the source, labels and all."""
+    for disk in disks:
+        lab.ssh("source", f"{FIND_DISK} dd if=/dev/zero of=$(disk {lab.serial_of[disk]}) bs=1M conv=fsync status=none || true")
+
+
+def test_whole_disks_that_were_overwritten_come_back_with_their_group(fresh_mirrors: Lab) -> None:
+    lab = fresh_mirrors
+    with product(lab) as made:
+        known = identity(lab)
+        before = point_in_time(lab, made)
+        for disks in (("std1",), ("std0", "std1")):
+            overwrite(lab, *disks)
+            plan = made.plan("restore", "ordinary")
+            print("\n".join(f"{c.verdict}: {c.code} {c.sentence}" for c in plan.conditions))
+            assert any(c.code == "GROUP_READABLE" for c in plan.conditions)
+            end = made.run(plan, confirmed="ordinary")
+            assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
+            assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
+        assert identity(lab)["pvs"] == known["pvs"]
+        assert sorted(identity(lab)["findmnt"].splitlines()) == sorted(known["findmnt"].splitlines())
+
+
+def test_files_come_back_from_an_archive_and_through_the_bcvs(fresh_mirrors: Lab) -> None:
+    lab = fresh_mirrors
+    with product(lab) as made:
+        made.do("establish", "ordinary")
+        before = files_of(lab, "source", "", ORDINARY_MOUNTS)
+        made.do("backup", "ordinary")
+        backup = made.engine.backups("ordinary").result(60)[0].id
+        lab.ssh("source", DESTROYED)
+        restored(made, PlanRequest("restore", "ordinary", backup=backup))
+        lab.ssh("source", "rm -f /srv/data/empty-handed")
+        assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
+        made.do("split", "ordinary")
+        overwrite(lab, "std0", "std1")
+        restored(made, PlanRequest("restore", "ordinary", backup=backup, via_bcv=True))
+        assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
+
+
+def test_files_come_back_from_restic(fresh_mirrors: Lab) -> None:
+    lab = fresh_mirrors
+    with product(lab) as made:
+        made.do("establish", "awkward")
+        before = files_of(lab, "source", "", AWKWARD_MOUNTS)
+        made.do("backup", "awkward")
+        backup = made.engine.backups("awkward").result(60)[0].id
+        lab.ssh(
+            "source",
+            "cd '/srv/awk ward' && rm -rf plain 'with space' mirrored/plain mirrored/thin/plain; rm -rf /srv/part/*; sync",
+        )
+        restored(made, PlanRequest("restore", "awkward", backup=backup))
+        assert files_of(lab, "source", "", AWKWARD_MOUNTS) == before
+
+
+def restored(made: Product, request: PlanRequest) -> None:
+    """Plan it, show it, run it with the name typed; it must end well."""
+    plan = made.engine.plan(request).result(RUN_LIMIT)
+    print(f"\n{chr(10).join(plan.summary)}")
+    end = made.run(plan, confirmed=request.set_name)
+    assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
+    print(made.story(end.run))

@@ -108,7 +108,7 @@ async def test_accidents_are_switched_by_a_hidden_key_and_hit_the_next_plan(demo
     async with demo.run_test(size=(140, 45)) as pilot:
         await until(demo, lambda: isinstance(demo.screen, SchoolPage))
         await pilot.press("escape")
-        await pilot.press("F")
+        await pilot.press("A")
         await until(demo, lambda: isinstance(demo.screen, AccidentsPage) and shows(demo, "[ ] duplicate-identity@"))
         await pilot.press("enter")
         await until(demo, lambda: shows(demo, "[x] duplicate-identity@"))

@@ -57,7 +57,7 @@ class Page(Screen[None]):
 
     def on_mount(self) -> None:
         """Draw for the first time; not when the app is being left, and the page came too late for it."""
-        if self.children:
+        if self.app.is_running and self.children:
             self.hear(self.console_app.state)
             self.opened()
 
@@ -66,7 +66,7 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Draw what happened meanwhile."""
-        if self.children:
+        if self.app.is_running and self.children:
             self.hear(self.console_app.state)
 
     def on_resize(self, event: events.Resize) -> None:
