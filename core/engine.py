@@ -31,13 +31,14 @@ from core.journal import Journal, Record
 from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
-from core.operations import SetDrivers, pairs_in_use
+from core.operations import Background, SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.put_back import trees_of
 from core.recover import cleanup_plan, was_taken_over
 from core.run import Run
-from core.scope import narrowed, of_plan, with_mirror
+from core.safety import other_mirror
+from core.scope import mirrors_of, narrowed, of_plan, with_mirror
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
 from core.transport import ByteStream, Command, Result, Session, Status, Transport
 
@@ -328,15 +329,27 @@ class Engine:
             settings = self._set(request.set_name)
             return cleanup_plan(settings.name, self._records(), datetime.now(UTC), settings.target)
         settings, estate, findings, kept = await self._basis(request)
-        held = await self._held(request, settings)
-        taken, now = self._taken(request, settings), datetime.now(UTC)
-        return make_plan(request, settings, estate, self._drivers(settings), now, findings, kept, held, taken)
+        background, now = await self._background(request, settings, kept), datetime.now(UTC)
+        return make_plan(request, settings, estate, self._drivers(settings), now, findings, background)
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
         settings, estate, findings, kept = await self._basis(request)
+        background = await self._background(request, settings, kept)
+        return conditions_of(request, settings, estate, self._drivers(settings), findings, background)
+
+    async def _background(self, request: PlanRequest, settings: SetSettings, kept: MapFile | None) -> Background:
         held = await self._held(request, settings)
-        taken = self._taken(request, settings)
-        return conditions_of(request, settings, estate, self._drivers(settings), findings, kept, held, taken)
+        return Background(kept, held, self._taken(request, settings), await self._spare(request, settings))
+
+    async def _spare(self, request: PlanRequest, settings: SetSettings) -> tuple[PairStatus, ...]:
+        """The other mirror of the standards that the request overwrites, as it stands, where today's state is to be kept on it."""
+        whole = self._set(request.set_name)
+        number = other_mirror(request.mirror, mirrors_of(whole.pairs))
+        if request.safety != "mirror" or number is None:
+            return ()
+        standards = {pair.std for pair in settings.pairs}
+        pairs = tuple(pair for pair in with_mirror(whole, number).pairs if pair.std in standards)
+        return await self._array(settings.array).status(self._transport, pairs)
 
     def _taken(self, request: PlanRequest, settings: SetSettings) -> Plan | None:
         """How to take back what the takeover brought up; None when nothing of it is left (a failback that stopped half way)."""

@@ -25,11 +25,23 @@ EXPLAIN: Mapping[str, Explain] = {
         "The command fails or hangs: the run ends there and says so.",
         "The same command.",
     ),
+    "backup-today": Explain(
+        "Copies what the source has mounted now into the repository, before anything of it is overwritten.",
+        "If the restore turns out to be wrong, today's files are still there: restore from this backup.",
+        "It reads filesystems in use: what is written meanwhile may be half in it. The application rests, where one is configured.",
+        "tar or restic over the mount points, on the source.",
+    ),
     "put-back": Explain(
         "Writes the files of the backup to where they were; a file of the same name is replaced, nothing is removed. Then reads each back.",
         "The backup is the copy that is left, or the one wanted; its checksums prove that each file is as it was.",
         "It ends half way: then some files are old and some new, and the run says so. It can be run again from the start.",
         "zstd -dc data-N.tar.zst | tar -x --numeric-owner -C / for an archive; restic dump ID / for restic.",
+    ),
+    "compare": Explain(
+        "Shows the BCVs to the target, reads the same places of each standard and its BCV, and compares their checksums (CRC-32).",
+        "That the array says `restored` is its word; that the bytes are equal is measured, before anything is mounted.",
+        "None: it only reads. When they differ, the source is not started, and a person looks.",
+        "dd if=DEVICE bs=64k skip=N count=4 | cksum, on both hosts, with no filesystem of them mounted.",
     ),
     "table": Explain(
         "Makes the host mount these filesystems at its next start too.",

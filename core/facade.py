@@ -22,6 +22,8 @@ class PlanRequest:
     `mirror` counts the BCVs of a standard, 1 is the first; `groups` are some of the set's, none for all of them.
     A restore with a `backup` puts its files back (all of them, or the `paths` of the source) onto the source's mounted
     filesystems, or, `via_bcv`, onto the BCVs first and then BCV -> STD.
+    `safety` keeps today's state of the source before anything is overwritten: on another "mirror", or as a "backup" of its
+    filesystems. `compare` tells how much of each standard is compared with its BCV afterwards: a "sample", "all", "none".
     `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
     """
 
@@ -37,6 +39,8 @@ class PlanRequest:
     backup: str = ""
     paths: tuple[str, ...] = ()
     via_bcv: bool = False
+    safety: str = ""
+    compare: str = "sample"
 
 
 @dataclass(frozen=True, slots=True)

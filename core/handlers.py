@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from core.backups import putback
 from core.backups.base import BackupRecord, BackupRequest, Progress
+from core.compare import compare
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
 from core.jobs import JobRef, run_job
@@ -19,7 +20,7 @@ from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
 from core.measures import bcvs_in_use, changed_since, leftovers, still_used
 from core.model import Estate, PairState, PairStatus
-from core.operations import SetDrivers, backup_request, pairs_in_use
+from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
 from core.progress import Rate
 from core.settings import SetSettings
@@ -121,7 +122,7 @@ def _basis(state: RunState, estate: Estate) -> tuple[str, ...]:
 def _idle(state: RunState, estate: Estate) -> tuple[str, ...]:
     if estate.target is None:
         return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
-    return bcvs_in_use(estate.target, state.parts.settings.pairs, state.parts.settings.mount.prefix)
+    return bcvs_in_use(estate.target, (*state.parts.settings.pairs, *state.parts.plan.spare), state.parts.settings.mount.prefix)
 
 
 def _released(state: RunState, estate: Estate) -> tuple[str, ...]:
@@ -327,10 +328,14 @@ def _one_instant(state: RunState, statuses: tuple[PairStatus, ...], *, new: bool
 # --- backup ----------------------------------------------------------------------------------------------------------
 
 
-def _request(state: RunState) -> BackupRequest:
+def _request(state: RunState, step: Step) -> BackupRequest:
     parts, estate = state.parts, state.estate
     if estate is None or estate.source is None or not state.statuses:
         raise CommandFailed("no measured source")
+    if step.live:
+        ref, now = parts.drivers.source_ref, state.record.split_at if state.record else utc_now()
+        directory = f"{ref.work_dir}/runs/{state.key}"
+        return replace(live_request(parts.settings, parts.drivers, estate.source, now), run=state.key, job_dir=directory)
     status = state.statuses[0]
     if status.split_at is None:
         raise CommandFailed("the array does not say when the mirrors were split")
@@ -339,12 +344,12 @@ def _request(state: RunState) -> BackupRequest:
 
 
 async def back_up(state: RunState, step: Step, command: Command | None) -> str:
-    """Let the backup driver copy the mounted BCVs."""
+    """Let the backup driver copy the mounted BCVs, or the source's own filesystems."""
     driver = state.parts.drivers.backup
     if driver is None:
         raise CommandFailed("the set has no backup driver")
     state.changed = True
-    record = state.record = await driver.run(state.parts.transport, _request(state), state.reporter(step))
+    record = state.record = await driver.run(state.parts.transport, _request(state, step), state.reporter(step))
     state.note(step, backup=record)
     return f"{record.id}: {record.files} files, {record.bytes} bytes"
 
@@ -354,7 +359,7 @@ async def verify(state: RunState, step: Step, command: Command | None) -> str:
     driver = state.parts.drivers.backup
     if driver is None or state.record is None:
         raise CommandFailed("there is no backup to verify")
-    record = await driver.verify(state.parts.transport, _request(state), state.record, state.reporter(step))
+    record = await driver.verify(state.parts.transport, _request(state, step), state.record, state.reporter(step))
     state.record = record
     state.note(step, backup=record)
     return f"{record.id} verified: {record.files} files, {record.bytes} bytes read back and compared"
@@ -388,6 +393,7 @@ HANDLERS: Mapping[StepKind, Handler] = {
     StepKind.BACKUP: back_up,
     StepKind.PUT_BACK: put_back,
     StepKind.VERIFY: verify,
+    StepKind.COMPARE: compare,
 }
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from core.model import HostFacts, VolumeGroup
 from core.plan import Step
 from core.transport import Command, Result
+
+# Where to read devices: (first block, number of blocks), in blocks of BLOCK bytes.
+Places = tuple[tuple[int, int], ...]
+BLOCK = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,9 @@ class HostDriver(Protocol):
 
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Unmount the group's filesystems, innermost first, and take the group out of use; the undo starts it again."""
+
+    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
+        """Read places of devices, given as (serial, path of the discovery), by serial; a line `sum SERIAL CRC BYTES` for each device."""
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Bring the group into use, check its filesystems and mount them, outermost first."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from core.compare import compare_steps
 from core.damage import MISSING
 from core.explain import EXPLAIN
 from core.hosts import HostRef, Mount, OwnGroup
@@ -26,6 +27,7 @@ from core.operations import (
     settle,
 )
 from core.plan import AwaitState, Phase, Step, StepKind
+from core.safety import safety_copy
 from core.settings import FreezeSettings, PrePolicy
 from core.transport import Command, Effect
 
@@ -85,6 +87,8 @@ def plan_restore(context: Context) -> Planned:
     groups = own_groups(context.groups, context.source, lost)
     again = own_groups(context.groups, to_mount(context.source, host_facts(context.kept) if context.kept else None), lost)
     was_running = context.estate.application == "running"
+    safety = safety_copy(context)
+    after = tuple(drivers.array.predict(s, PairState.SPLIT, split_id=s.split_id) for s in context.pairs)
     stop = [drivers.source.stop_group(drivers.source_ref, own) for own in reversed(groups)]
     copy = phased(drivers.array.restore(context.pairs, full=context.request.full), Phase.RESTORE)
     copy = [replace(step, commits=step.command is not None) for step in copy]
@@ -93,16 +97,21 @@ def plan_restore(context: Context) -> Planned:
     steps = [
         measure(context, Phase.MEASURE, "basis", settings.source),
         measure(context, Phase.MEASURE, "idle", settings.target),
+        *safety.before,
         *application_steps(context, context.drivers.source_ref, "stop", Phase.STOP, wanted=was_running),
+        *safety.resting,
         *phased(tuple(stop), Phase.STOP),
+        *safety.stopped,
         *copy,
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
         *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),
+        *compare_steps(context, after),
         *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in again), Phase.START),
         *application_steps(context, drivers.source_ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, drivers.source_ref, "check", Phase.START, wanted=was_running),
     ]
-    return steps, _consequences(context, groups)
+    first, *rest = _consequences(context, groups)
+    return steps, [first, *safety.summary, *rest]
 
 
 _APPLICATION = {"stop": ("Stop", "start"), "start": ("Start", "stop"), "check": ("Check", "")}

@@ -38,10 +38,26 @@ class SetDrivers:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What every part of the planner looks at. `kept` is the map of the point in time, `held` what the backup of the request
-    holds, `taken` the plan that takes back what a takeover brought up on the target.
+class Background:
+    """What a plan may rest on besides the estate.
+
+    `kept` is the newest kept map of the point in time: what a takeover goes by when the source cannot be asked, and what a
+    restore compares with; `held` what the backup of the request holds, and comes to; `taken` the plan that takes back what a
+    takeover brought up on the target; `spare` the other mirror, where today's state is to be kept on it.
     """
+
+    kept: MapFile | None = None
+    held: Overwrites | None = None
+    taken: Plan | None = None
+    spare: tuple[PairStatus, ...] = ()
+
+
+NOTHING_ELSE = Background()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every part of the planner looks at."""
 
     request: PlanRequest
     settings: SetSettings
@@ -50,9 +66,19 @@ class Context:
     source: HostFacts
     target: HostFacts
     pairs: tuple[PairStatus, ...]
-    kept: MapFile | None = None
-    held: Overwrites | None = None
-    taken: Plan | None = None
+    background: Background = NOTHING_ELSE
+
+    @property
+    def kept(self) -> MapFile | None:
+        return self.background.kept
+
+    @property
+    def taken(self) -> Plan | None:
+        return self.background.taken
+
+    @property
+    def spare(self) -> tuple[PairStatus, ...]:
+        return self.background.spare
 
     @property
     def groups(self) -> tuple[VolumeGroup, ...]:
@@ -342,6 +368,14 @@ def backup_request(settings: SetSettings, drivers: SetDrivers, source: HostFacts
     trees = tuple((m.mount_point, m.source_mount_point) for m in mounts)
     ref = drivers.target_ref
     return BackupRequest(settings.name, "", ref.name, trees, SPLIT_ID, now, ref.work_dir, ref.become)
+
+
+def live_request(settings: SetSettings, drivers: SetDrivers, source: HostFacts, now: datetime) -> BackupRequest:
+    """A backup of what the source has mounted now, taken there; `now` is its point in time."""
+    names, ref = set(settings.volume_groups), drivers.source_ref
+    points = [f.mount_point for f in source.filesystems if f.group in names and f.mounted and f.kind in MOUNTED_KINDS]
+    trees = tuple((point, point) for point in sorted(points, key=lambda point: (point.count("/"), point)))
+    return BackupRequest(settings.name, "", ref.name, trees, "live", now, ref.work_dir, ref.become)
 
 
 def _back_up(context: Context) -> list[Step]:

@@ -44,6 +44,7 @@ class StepKind(StrEnum):
     AWAIT = "await"  # poll the array until the pairs are in the state
     BACKUP = "backup"  # the backup driver copies
     PUT_BACK = "put back"  # files of a backup onto mounted filesystems
+    COMPARE = "compare"  # read the same places of each standard and its BCV, and compare checksums
     VERIFY = "verify"  # the backup driver reads back what it wrote
 
 
@@ -73,6 +74,14 @@ class AwaitState:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Read each standard on its host and its BCV on the other, a sample of places or the `whole` device, and compare."""
+
+    pairs: tuple[Pair, ...]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step. `fence` are the serials that the command insists on; `undo` takes back what it did on the target.
 
@@ -80,6 +89,7 @@ class Step:
     `always` steps run after any failure too. `measure` names what a MEASURE step insists on: see `core.measures`.
     `commits` marks the point of no return: when it is sent, earlier steps are no longer taken back after a failure, because
     what they prepared (a source that was stopped) must stay so until a person has looked.
+    `live` is a backup of the source's own filesystems, as they stand now; every other one is of the mounted BCVs.
     """
 
     id: str
@@ -98,6 +108,8 @@ class Step:
     measure: str = ""
     commits: bool = False
     put: PutBack | None = None
+    compare: Compare | None = None
+    live: bool = False
 
 
 class Verdict(StrEnum):
@@ -140,7 +152,7 @@ class Plan:
     """What a run will do. `start_states` are the pairs' states at planning; the run refuses when they have changed.
 
     `confirm` is what a person must type before it starts (the set's name), empty where a key press is enough.
-    `groups` are those of the set that it works on.
+    `groups` are those of the set that it works on; `spare` are pairs of another mirror that it takes for a safety copy.
     `conditions` were measured for it, and hold, or are brought about by its steps, or were overridden.
     """
 
@@ -155,6 +167,7 @@ class Plan:
     confirm: str = ""
     conditions: tuple[Condition, ...] = ()
     groups: tuple[str, ...] = ()
+    spare: tuple[Pair, ...] = ()
 
     @property
     def phases(self) -> tuple[Phase, ...]:

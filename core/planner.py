@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.backups.base import Overwrites
 from core.checks import verify
 from core.conditions import from_findings, require, restore_conditions, takeover_conditions
 from core.errors import Refused
@@ -15,9 +14,10 @@ from core.failback import TAKEN, failback_conditions, plan_failback
 from core.mapfile import MapFile, host_facts
 from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_rehearse, plan_restore, plan_takeover
-from core.operations import ORDINARY, Context, Planned, SetDrivers, basis, unique
+from core.operations import NOTHING_ELSE, ORDINARY, Background, Context, Planned, SetDrivers, basis, unique
 from core.plan import Condition, Plan
 from core.put_back import plan_put_back, put_back_conditions
+from core.safety import safety_conditions
 from core.settings import SetSettings
 
 # Findings that do not speak against taking over from a source that is dead: it cannot be asked, and its map is used.
@@ -38,11 +38,13 @@ class _Operation:
 
 
 def _plan_restore(context: Context) -> Planned:
-    return plan_restore(context) if context.held is None else plan_put_back(context, context.held)
+    held = context.background.held
+    return plan_restore(context) if held is None else plan_put_back(context, held)
 
 
 def _restore_conditions(context: Context) -> tuple[Condition, ...]:
-    return restore_conditions(context) if context.held is None else put_back_conditions(context, context.held)
+    held = context.background.held
+    return (*(restore_conditions(context) if held is None else put_back_conditions(context, held)), *safety_conditions(context))
 
 
 OPERATIONS: Mapping[str, _Operation] = {
@@ -61,21 +63,15 @@ def make_plan(
     drivers: SetDrivers,
     now: datetime,
     findings: tuple[Finding, ...] | None = None,
-    kept: MapFile | None = None,
-    held: Overwrites | None = None,
-    taken: Plan | None = None,
+    background: Background = NOTHING_ELSE,
 ) -> Plan:
-    """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed.
-
-    `kept` is the newest kept map: what a takeover goes by when the source cannot be asked, and what a restore compares with;
-    `held` is what the backup of the request holds, and comes to; `taken` takes back what a takeover brought up.
-    """
+    """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed."""
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
     if findings is None:
         findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
     operation = OPERATIONS[request.operation]
-    context, conditions = _weigh(request, settings, estate, drivers, findings, kept, held, taken)
+    context, conditions = _weigh(request, settings, estate, drivers, findings, background)
     overridden = require(request.operation, settings.name, conditions, request.overrides)
     if context is None:
         raise Refused(f"{request.operation} of {settings.name} is refused, nothing was changed: a host could not be measured")
@@ -88,10 +84,11 @@ def make_plan(
         start_states=tuple((s.pair, s.state) for s in estate.pairs),
         findings=findings,
         summary=(*summary, *overridden),
-        facts=_basis(settings, context) | _split_at(estate) | (taken.facts if taken else {}),
+        facts=_basis(settings, context) | _split_at(estate) | (background.taken.facts if background.taken else {}),
         confirm=settings.name if operation.typed else "",
         conditions=conditions,
         groups=settings.volume_groups,
+        spare=tuple(s.pair for s in background.spare),
     )
 
 
@@ -113,12 +110,10 @@ def conditions_of(
     estate: Estate,
     drivers: SetDrivers,
     findings: tuple[Finding, ...],
-    kept: MapFile | None = None,
-    held: Overwrites | None = None,
-    taken: Plan | None = None,
+    background: Background = NOTHING_ELSE,
 ) -> tuple[Condition, ...]:
     """All conditions of an operation as they stand, those in its way first; for showing before anything is planned."""
-    conditions = _weigh(request, settings, estate, drivers, findings, kept, held, taken)[1]
+    conditions = _weigh(request, settings, estate, drivers, findings, background)[1]
     return tuple(sorted(conditions, key=lambda c: not c.stops))
 
 
@@ -128,18 +123,18 @@ def _weigh(
     estate: Estate,
     drivers: SetDrivers,
     findings: tuple[Finding, ...],
-    kept: MapFile | None,
-    held: Overwrites | None,
-    taken: Plan | None,
+    background: Background,
 ) -> tuple[Context | None, tuple[Condition, ...]]:
     """What a plan is made from, None while a host is unknown; and its conditions: what verification refuses, and its own."""
     operation = OPERATIONS[request.operation]
-    of_files = held is not None and not request.via_bcv  # no device is touched: what is wrong with mirrors is no matter
+    of_files = (
+        background.held is not None and not request.via_bcv
+    )  # no device is touched: what is wrong with mirrors is no matter
     refused = () if of_files else from_findings(findings, operation.forgives, estate.measured_at)
-    source = _source(settings, estate, kept, operation.forgives is _WITHOUT_SOURCE)
+    source = _source(settings, estate, background.kept, operation.forgives is _WITHOUT_SOURCE)
     if source is None or estate.target is None:
         return None, refused
-    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, kept, held, taken)
+    context = Context(request, settings, estate, drivers, source, estate.target, estate.pairs, background)
     return context, (*refused, *operation.conditions(context))
 
 

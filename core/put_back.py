@@ -12,6 +12,7 @@ from core.explain import EXPLAIN
 from core.moments import age_of, application_steps, plan_restore
 from core.operations import Context, Planned, bring_up, clean_up, measure
 from core.plan import Condition, Phase, Step, StepKind, Verdict, Weight
+from core.safety import safety_copy
 
 
 def trees_of(record_paths: tuple[str, ...], paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,9 +75,13 @@ def _put_back(context: Context, held: Overwrites, *, on_source: bool) -> Step:
 
 def _onto_source(context: Context, held: Overwrites) -> Planned:
     ref, was_running = context.drivers.source_ref, context.estate.application == "running"
+    safety = safety_copy(context, mounted=True)
     steps = [
         measure(context, Phase.MEASURE, "basis", context.settings.source),
+        *safety.before,
         *application_steps(context, ref, "stop", Phase.STOP, wanted=was_running),
+        *safety.resting,
+        *safety.stopped,
         _put_back(context, held, on_source=True),
         *application_steps(context, ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, ref, "check", Phase.START, wanted=was_running),
@@ -86,6 +91,7 @@ def _onto_source(context: Context, held: Overwrites) -> Planned:
         over = f"how many of them are there now, and are overwritten, is unknown: {held.why_unknown}"
     return steps, [
         f"OVERWRITES files on {context.settings.source} with those of {_point(context, held)}",
+        *safety.summary,
         f"  {', '.join(context.request.paths or held.record.paths)}",
         f"  {held.files} files are put back; {over}",
         "  lost: what was written to these files since; nothing is removed, and no device or mirror is touched",

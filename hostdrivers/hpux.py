@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
+from collections.abc import Mapping
+
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import HostFacts
 from core.plan import Step
 from core.transport import Command, Result
@@ -62,6 +64,10 @@ class HpuxDriver:
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Out of use on its own host."""
         return hpux_steps.stop_group(host, own)
+
+    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
+        """What the devices hold there."""
+        return hpux_steps.checksums(host, devices, places)
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """In use again."""

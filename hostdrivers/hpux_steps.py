@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import VolumeGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command
+from hostdrivers import script
 from hostdrivers.hpux_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -277,3 +278,8 @@ d={shlex.quote(host.work_dir)}; while [ ! -d "$d" ]; do d=`dirname "$d"`; done
 uname -r
 """
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
+
+
+def checksums(host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
+    """A read of the places of each device."""
+    return script.checksums(host, prelude(host.become, PATH), devices, places, "hpux")

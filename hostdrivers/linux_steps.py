@@ -6,14 +6,15 @@ What an undo needs (saved metadata, the new group's UUID, directories that were 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import PhysicalVolume
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
+from hostdrivers import script
 from hostdrivers.linux_discovery import mapper_path
 from hostdrivers.linux_scripts import (
     ACTIVATE,
@@ -313,3 +314,8 @@ d={shlex.quote(host.work_dir)}; while [ ! -d "$d" ]; do d=`dirname "$d"`; done
 $S lvm version 2>/dev/null | head -n 1
 """
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become))
+
+
+def checksums(host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
+    """A read of the places of each device."""
+    return script.checksums(host, prelude(host.become), devices, places, "linux")

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from core.errors import Refused
-from core.hosts import HostRef
+from core.hosts import BLOCK, HostRef, Places
 from core.transport import Command, Effect
 
 BECOME = {"": "", "sudo": "sudo -n", "pfexec": "pfexec"}
@@ -58,3 +58,37 @@ def refuse_system(host: HostRef, mount_points: tuple[str, ...]) -> None:
 def change(host: HostRef, title: str, text: str, before: str, *, limit: float = 300.0) -> Command:
     """A change on a host."""
     return Command(host.name, title, text, Effect.CHANGE, prelude=before, timeout=limit)
+
+
+# By system: what of a device's path is replaced to read it past the buffers of the system, and the option that does it there.
+_RAW = {"aix": ("/dev/", "/dev/r"), "hpux": ("disk/", "rdisk/"), "solaris": ("/dsk/", "/rdsk/")}
+_DIRECT = {"linux": " iflag=direct"}
+_SLOWEST = 10 << 20  # bytes a second that any device reads
+
+
+def raw_path(system: str, path: str) -> str:
+    """The device to read bytes from: the character device, where the system has one."""
+    if system == "hpux" and "/dsk/" in path:
+        return path.replace("/dsk/", "/rdsk/")
+    old, new = _RAW.get(system, ("", ""))
+    return path.replace(old, new, 1) if old else path
+
+
+def checksums(
+    host: HostRef, before: str, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places], system: str
+) -> Command:
+    """A read of the places of each device, by its serial; a line `sum SERIAL CRC BYTES` for each."""
+    lines = ["LC_ALL=C; export LC_ALL", "read_all() { # DEVICE FIRST COUNT ...", "  r=$1; shift", "  while [ $# -gt 1 ]; do"]
+    lines += [
+        f'    $S dd if="$r" bs={BLOCK} skip=$1 count=$2{_DIRECT.get(system, "")} 2>/dev/null || return 1',
+        "    shift; shift",
+        "  done",
+        "}",
+    ]
+    for serial, path in devices:
+        words = " ".join(f"{first} {count}" for first, count in places[serial])
+        lines.append(f'echo "sum {serial} `read_all {shlex.quote(raw_path(system, path))} {words} | cksum`"')
+    amount = sum(count * BLOCK for serial, _ in devices for _, count in places[serial])
+    return Command(
+        host.name, f"read {len(devices)} devices", "\n".join(lines) + "\n", prelude=before, timeout=120 + amount / _SLOWEST
+    )

@@ -99,6 +99,18 @@ def _operation(one: argparse.ArgumentParser) -> None:
         "--path", action="append", default=[], help="of a backup, only this file or directory of the source; may be repeated"
     )
     one.add_argument("--via-bcv", action="store_true", help="put a backup onto the BCVs first, then copy BCV -> STD")
+    one.add_argument(
+        "--keep-today",
+        default="",
+        choices=["mirror", "backup"],
+        help="before a restore overwrites anything, keep today's state: on another mirror, or as a backup",
+    )
+    one.add_argument(
+        "--compare",
+        default="sample",
+        choices=["sample", "all", "none"],
+        help="how much of each standard is compared with its BCV after a restore from the mirror",
+    )
     one.add_argument("--group", action="append", default=[], metavar="VG", help="only this group of the set; may be repeated")
     one.add_argument(
         "--override",

@@ -194,6 +194,8 @@ def _request(options: argparse.Namespace) -> PlanRequest:
         "" if options.from_ in ("", "bcv") else options.from_,
         tuple(options.path),
         options.via_bcv,
+        options.keep_today,
+        options.compare,
     )
 
 

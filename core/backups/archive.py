@@ -79,6 +79,11 @@ class ArchiveDriver:
         """The word in the configuration."""
         return "archive"
 
+    @property
+    def reaches_everywhere(self) -> bool:
+        """Yes: hosts send their files to this console, which hands them to the store."""
+        return True
+
     def _store(self, transport: Transport) -> Store:
         if self._host:
             return HostStore(transport, self._host, self._repository)

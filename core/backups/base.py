@@ -121,6 +121,10 @@ class BackupDriver(Protocol):
     def name(self) -> str:
         """The driver's word in the configuration."""
 
+    @property
+    def reaches_everywhere(self) -> bool:
+        """Whether any host of the set can write to the repository; False when it lies on the target itself."""
+
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
         """What is missing for this repository to be used from that host, as sentences; read-only."""
 

@@ -75,6 +75,11 @@ class ResticDriver:
         """The word in the configuration."""
         return "restic"
 
+    @property
+    def reaches_everywhere(self) -> bool:
+        """A repository with a scheme (sftp:, s3:, rest:) is elsewhere; a path is one on the target."""
+        return re.match(r"[a-z0-9]+:", self._repository) is not None
+
     # --- scripts ----------------------------------------------------------------------------------------------------
 
     def _environment(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from pathlib import Path
 from core.arrays.base import SplitMark
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
+from core.hosts import BLOCK, HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import (
     Device,
     Filesystem,
@@ -283,6 +283,10 @@ class ToyHost:
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         return self._step(host, Phase.START, f"started-{own.group.name}", f"stopped-{own.group.name}")
 
+    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
+        lines = [f"echo sum {serial} 1 {sum(n for _, n in places[serial]) * BLOCK}" for serial, _ in devices]
+        return Command(host.name, "read", "\n".join(lines))
+
     def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
         return self._step(host, Phase.MOUNT, f"table-{request.group.name}", f"active-{request.group.name}")
 
@@ -291,6 +295,7 @@ class ToyBackup:
     """A backup driver that counts, and fails when told to."""
 
     name = "toy"
+    reaches_everywhere = True
 
     def __init__(self, *, fail: bool = False) -> None:
         self.fail = fail
