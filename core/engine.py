@@ -375,8 +375,7 @@ class Engine:
                 f"only a restore of a set with a backup in its configuration takes one; not {request.operation} of {settings.name}"
             )
         reader, source = drivers.target_ref, drivers.source_ref
-        records = await drivers.backup.list(self._transport, reader.name, reader.become, settings.name)
-        fitting = [r for r in records if r.id.startswith(request.backup)]
+        fitting = [r for r in await self._backups(settings.name) if r.id.startswith(request.backup)]
         if len(fitting) != 1:
             raise Refused(
                 f"{len(fitting)} backups of {settings.name} begin with {request.backup!a}; list them: splitmount backups {settings.name}"
@@ -462,7 +461,7 @@ class Engine:
 
     def _notes(self, set_name: str) -> tuple[str, ...]:
         """When it was last backed up and rehearsed, by this console's journal; that it never was is said too."""
-        there = self._journal is not None or (self._settings.state_dir / "journal.db").exists()
+        there = self._has_journal()
         out = []
         for operation, word in (("backup", "backed up"), ("rehearse", "rehearsed")):
             last = self._open_journal().last_good(set_name, operation) if there else None
@@ -474,6 +473,9 @@ class Engine:
             )
         return tuple(out)
 
+    def _has_journal(self) -> bool:
+        return self._journal is not None or (self._settings.state_dir / "journal.db").exists()
+
     def _open_journal(self) -> Journal:
         if self._journal is None:
             self._journal = Journal(self._settings.state_dir / "journal.db")
@@ -484,7 +486,7 @@ class Engine:
     def _records(self) -> dict[int, list[Record]]:
         """The journal by run; no file is made just to look."""
         rows: dict[int, list[Record]] = {}
-        if self._journal is not None or (self._settings.state_dir / "journal.db").exists():
+        if self._has_journal():
             for record in self._open_journal().records():
                 rows.setdefault(record.run, []).append(record)
         return rows
@@ -499,7 +501,9 @@ class Engine:
         if drivers.backup is None:
             return []
         ref = drivers.target_ref
-        return await drivers.backup.list(self._transport, ref.name, ref.become, set_name)
+        known = self._open_journal().verified() if self._has_journal() else {}
+        found = await drivers.backup.list(self._transport, ref.name, ref.become, set_name)
+        return [replace(record, verified_at=record.verified_at or known.get(record.id)) for record in found]
 
     async def _restore_files(self, set_name: str, backup: str, directory: str) -> int:
         if self.read_only:

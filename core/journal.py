@@ -133,6 +133,14 @@ class Journal:
         ).fetchone()
         return (datetime.fromisoformat(row[0]), str(row[1])) if row else None
 
+    def verified(self) -> dict[str, datetime]:
+        """When runs of this console read back which backup, by its id: some repositories do not keep that themselves."""
+        rows = self._db.execute(
+            "SELECT json_extract(body, '$.backup.id'), json_extract(body, '$.backup.verified_at') FROM records"
+            " WHERE kind = 'note' AND json_extract(body, '$.backup.verified_at') IS NOT NULL ORDER BY seq"
+        )
+        return {str(backup): datetime.fromisoformat(at) for backup, at in rows}
+
     def unfinished(self) -> tuple[int, ...]:
         """Runs that have a start and no end."""
         rows = self._db.execute(

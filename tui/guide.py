@@ -1,4 +1,4 @@
-"""The restore guide's rows: what can be restored, how much of it, and under which conditions. Pure."""
+"""The guide's decisions as rows: what is restored, how much of it, whereto, and under which conditions. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.events import SetMeasured
 from core.facade import PlanRequest
 from core.model import PairState
 from core.plan import Condition, Verdict, Weight
+from core.safety import other_mirror
 from core.scope import mirrors_of
 from core.settings import SetSettings
 from tui.rows import BAD, DIM, HEAD, NOTE, OK, WARN, Row
@@ -22,10 +23,18 @@ _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where the guide is: what the request has come to, and the backup where files are to come out of one."""
+    """Where the guide is: what the request has come to, and which words of a request were decided so far."""
 
     request: PlanRequest
-    backup: str = ""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The decisions of this way, in order."""
+        if self.request.operation != "restore":
+            return ("conditions",)
+        if self.request.backup:
+            return ("from what", "whereto", "which files", "safety copy", "conditions")
+        return ("from what", "how much", "how", "safety copy", "conditions")
 
 
 def age_words(then: datetime | None, now: datetime) -> str:
@@ -53,7 +62,7 @@ def source_rows(
             "Not verified: a mirror is what the source was at the split, right or wrong.",
         )
         yield Row(f"mirror/{number}", 1, f"mirror {number}  {words}", tone, "mirrors", about=about)
-    yield Row("backups", 0, "Files from a backup, into an empty directory of the target", HEAD)
+    yield Row("backups", 0, "From a backup: its files, onto the source, through the mirrors, or into a directory", HEAD)
     for record in backups:
         verified = "verified" if record.verified_at else "NOT VERIFIED"
         words = f"split {record.split_at:%Y-%m-%d %H:%M}, {age_words(record.split_at, now)}, {verified}"
@@ -64,7 +73,7 @@ def source_rows(
             when,
             f"{record.files} files, {record.bytes} bytes",
             "",
-            "The source is not touched.",
+            "Whereto is the next decision.",
         )
         yield Row(f"backup/{record.id}", 1, words, "" if record.verified_at else WARN, "backups", about=what)
     if not backups:
@@ -118,6 +127,51 @@ def copy_rows(measured: SetMeasured | None) -> Iterator[Row]:
     yield Row("full", 1, "everything (full copy)", "", "copy", about=everything)
 
 
+def whereto_rows(one: SetSettings) -> Iterator[Row]:
+    """Where the files of a backup go."""
+    yield Row("whereto", 0, "Where do the files go?", HEAD)
+    onto = (
+        f"Over the files on the mounted filesystems of {one.source}.",
+        "A file of the same name is replaced, nothing is removed; how many are replaced is counted before.",
+        "No mirror is touched.",
+    )
+    yield Row("onto", 1, f"onto the mounted filesystems of {one.source}", "", "whereto", about=onto)
+    through = (
+        f"The BCVs are mounted on {one.target}, the files put there, and the BCVs then copied onto the standards.",
+        f"For a {one.source} whose filesystems cannot be mounted. The point in time on the BCVs is lost by it.",
+    )
+    yield Row("via", 1, "onto the BCVs first, then BCV -> STD", "", "whereto", about=through)
+    aside = (f"Into an absent or empty directory of {one.target}, to look at or to pick from.", "The source is not touched.")
+    yield Row("directory", 1, f"into an empty directory of {one.target}", "", "whereto", about=aside)
+
+
+def path_rows(record: BackupRecord | None) -> Iterator[Row]:
+    """Which files: all, those of one mount point, or what is typed."""
+    yield Row("paths", 0, "Which files?", HEAD)
+    yield Row("every", 1, "all files of the backup", "", "paths", about=("Every file of every filesystem in it.",))
+    points = record.paths if record else ()
+    for point in points if len(points) > 1 else ():
+        yield Row(f"below/{point}", 1, f"only what is below {point}", "", "paths", about=("With what is mounted below it.",))
+    typed = ("Files or directories by their paths on the source, as a shell would take them: quotes around a blank.",)
+    yield Row("typed", 1, "some paths, to be typed", "", "paths", about=typed)
+
+
+def safety_rows(one: SetSettings, request: PlanRequest) -> Iterator[Row]:
+    """Whether today's state is kept before it is overwritten, and how."""
+    yield Row("safety", 0, f"Keep today's state of {one.source} first, so that a wrong restore can be undone?", HEAD)
+    other = other_mirror(request.mirror, mirrors_of(one.pairs))
+    if other is not None:
+        about = (
+            f"Mirror {other} is established where it is not, split when {one.source} rests, and holds today's state then.",
+            f"To undo the restore: restore from mirror {other}.",
+        )
+        yield Row("keep/mirror", 1, f"keep it on mirror {other}", "", "safety", about=about)
+    if one.backup is not None:
+        about = ("Its files are backed up before anything is overwritten, and read back.", "To undo: restore from that backup.")
+        yield Row("keep/backup", 1, "keep its files as a backup", "", "safety", about=about)
+    yield Row("keep/", 1, "no, today's state may be lost", WARN, "safety", about=("What was written since is gone then.",))
+
+
 def condition_rows(conditions: Sequence[Condition], overrides: Mapping[str, str]) -> Iterator[Row]:
     """Every condition with its verdict, those in the way first; then the way on."""
     stands = [c for c in conditions if c.stops and not overrides.get(c.code)]
@@ -166,7 +220,10 @@ def chosen(choice: Choice, row: str) -> Choice:
     kind, _, rest = row.partition("/")
     request = choice.request
     table = {
-        "mirror": lambda: Choice(replace(request, mirror=int(rest))), "backup": lambda: Choice(request, rest),
+        "mirror": lambda: Choice(replace(request, mirror=int(rest))), "backup": lambda: Choice(replace(request, backup=rest)),
+        "onto": lambda: Choice(replace(request, via_bcv=False)), "via": lambda: Choice(replace(request, via_bcv=True)),
+        "every": lambda: Choice(replace(request, paths=())), "below": lambda: Choice(replace(request, paths=(rest,))),
+        "keep": lambda: Choice(replace(request, safety=rest)),
         "all": lambda: Choice(replace(request, groups=())), "group": lambda: Choice(replace(request, groups=(rest,))),
         "incremental": lambda: Choice(replace(request, full=False)), "full": lambda: Choice(replace(request, full=True)),
     }  # fmt: skip

@@ -27,9 +27,11 @@ KEYS: tuple[Key, ...] = (
     Key("start", "s", "plan('split')", "Split", "plan a split"),
     Key("start", "e", "plan('establish')", "Establish", "plan an establish"),
     Key("start", "m", "plan('map')", "Map", "plan to keep a new map"),
-    Key("start", "o", "restore", "Restore", "the guide that puts a point in time back: from a mirror, or files from a backup"),
-    Key("start", "T", "plan('takeover')", "Take over", "plan to let the target take the place of a dead source"),
-    Key("start", "F", "plan('failback')", "Failback", "plan the way back after a takeover", shown=False),
+    Key(
+        "start", "o", "guide('restore')", "Restore", "the guide that puts a point in time back: from a mirror, or from a backup"
+    ),
+    Key("start", "T", "guide('takeover')", "Take over", "the guide that lets the target take the place of a dead source"),
+    Key("start", "F", "guide('failback')", "Failback", "the guide of the way back after a takeover", shown=False),
     Key("start", "R", "plan('rehearse')", "Rehearse", "plan a takeover that leaves nothing behind", shown=False),
     Key("start", "c", "plan('cleanup')", "Cleanup", "plan to remove what an earlier run left on the target", shown=False),
     Key("start", "r", "measure", "Measure", "measure all sets and hosts again"),

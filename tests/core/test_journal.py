@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,14 @@ def test_a_journal_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="writable"):
         Journal(tmp_path / "file" / "j.db")
+
+
+def test_the_newest_verification_of_each_backup_is_known(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    run = journal.begin({"set": "s"})
+    first, second = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    for at in (None, first, second):
+        journal.note(run, "verify", {"backup": {"id": "b1", "verified_at": at.isoformat() if at else None}})
+    journal.note(run, "backup", {"backup": {"id": "b2", "verified_at": None}})
+    assert journal.verified() == {"b1": second}
+    journal.close()

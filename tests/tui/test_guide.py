@@ -50,13 +50,15 @@ async def test_the_guide_goes_one_decision_at_a_time_to_a_plan_that_asks_for_the
     async with app.run_test(size=(80, 24)) as pilot:
         await until(app, lambda: shows(app, "vgedm2"))
         await pilot.press("o")
-        await until(app, lambda: isinstance(app.screen, GuidePage) and shows(app, "1/4", "mirror 1", "split 20", "verified"))
+        await until(app, lambda: isinstance(app.screen, GuidePage) and shows(app, "1/5", "mirror 1", "split 20", "verified"))
         await pilot.press("enter")
-        await until(app, lambda: shows(app, "2/4", "the whole set"))
+        await until(app, lambda: shows(app, "2/5", "the whole set"))
         await pilot.press("enter")
-        await until(app, lambda: shows(app, "3/4", "only what differs", "tracks"))
+        await until(app, lambda: shows(app, "3/5", "only what differs", "tracks"))
         await pilot.press("enter")
-        await until(app, lambda: shows(app, "4/4", "Nothing stands in the way", "PAIRS_SPLIT", "[planned] UNMOUNTED"))
+        await until(app, lambda: shows(app, "4/5", "keep its files as a backup", "today's state may be lost"))
+        await pilot.press("down", "enter")
+        await until(app, lambda: shows(app, "5/5", "Nothing stands in the way", "PAIRS_SPLIT", "[planned] UNMOUNTED"))
         await pilot.press("G", "enter")
         await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "WHAT WILL HAPPEN", "BCV ", "OVERWRITES"))
         assert not changes(app)
@@ -74,13 +76,13 @@ async def test_what_stands_in_the_way_is_told_first_and_leads_to_no_plan(night: 
         await until(app, lambda: shows(app, "vgedm2"))
         await pilot.press("o")
         await until(app, lambda: shows(app, "mirror 1"))
-        await pilot.press("enter", "enter", "enter")
+        await pilot.press("enter", "enter", "enter", "enter")
         await until(app, lambda: shows(app, "stand in the way", "[NOT MET] SAME_LAYOUT", "mandatory", "UTC"))
         assert "show what will happen" not in screen_text(app)
         await pilot.press("w")
         await until(app, lambda: shows(app, "cannot be overridden"))
         await pilot.press("escape")
-        await until(app, lambda: shows(app, "3/4"))
+        await until(app, lambda: shows(app, "4/5"))
         assert not changes(app)
 
 
@@ -91,6 +93,8 @@ async def test_files_of_a_backup_come_into_a_directory_that_is_typed(night: Benc
         await pilot.press("o")
         await until(app, lambda: shows(app, "mirror 1", "verified"))
         await pilot.press("down", "down", "enter")
+        await until(app, lambda: shows(app, "2/5", "onto the mounted filesystems", "onto the BCVs first"))
+        await pilot.press("down", "down", "enter")
         await until(app, lambda: shows(app, "Into which directory"))
         await pilot.press("tab", *"/var/tmp/again", "enter")
         await until(app, lambda: shows(app, "type the name of the set"))
@@ -98,6 +102,56 @@ async def test_files_of_a_backup_come_into_a_directory_that_is_typed(night: Benc
         await until(app, lambda: shows(app, "files of", "were restored into /var/tmp/again"))
     family = night.family("hpux-orders")
     assert night.files(family.target, "/var/tmp/again") != {}
+
+
+async def test_some_files_of_a_backup_go_onto_the_source_after_todays_were_kept(night: Bench) -> None:
+    family = night.family("hpux-orders")
+    before = night.files(family.source, "/t8d2")
+    app = Console(night.engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(app, lambda: shows(app, "vgedm2"))
+        await pilot.press("o")
+        await until(app, lambda: shows(app, "mirror 1", "verified"))
+        await pilot.press("down", "down", "enter", "enter")
+        await until(app, lambda: shows(app, "3/5", "all files of the backup", "some paths"))
+        await pilot.press("G", "enter")
+        await until(app, lambda: shows(app, "Which files or directories"))
+        await pilot.press("tab", *"home", "enter")
+        await until(app, lambda: shows(app, "paths begin with /"))
+        await pilot.press("enter")
+        await until(app, lambda: shows(app, "Which files or directories"))
+        await pilot.press("tab", *"/t8d2", "enter")
+        await until(app, lambda: shows(app, "4/5", "keep its files as a backup"))
+        await pilot.press("enter")
+        await until(app, lambda: shows(app, "Nothing stands in the way", "SAFETY_COPY", "BACKUP_VERIFIED", "MOUNTED"))
+        await pilot.press("G", "enter")
+        await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "OVERWRITES files", "FIRST today's files"))
+        await pilot.press("r")
+        await until(app, lambda: shows(app, "type the name of the set"))
+        await pilot.press("tab", *"hpux-orders", "enter")
+        await until(app, lambda: shows(app, "exit 0") or shows(app, "exit 4"))
+        assert shows(app, "exit 0")
+    assert night.files(family.source, "/t8d2") == before
+    assert len(night.engine.backups("hpux-orders").result()) == 2
+
+
+async def test_a_takeover_from_a_living_source_asks_for_reasons_first(night: Bench) -> None:
+    app = Console(night.engine)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(app, lambda: shows(app, "vgedm2"))
+        await pilot.press("T")
+        await until(app, lambda: shows(app, "2 conditions stand in the way", "[NOT MET] RELEASED", "[NOT MET] SOURCE_ALIVE"))
+        assert "show what will happen" not in screen_text(app)
+        for _ in range(2):
+            await pilot.press("w")
+            await until(app, lambda: shows(app, "Why do you go on"))
+            await pilot.press("tab", *"drill", "enter")
+            await until(app, lambda: isinstance(app.screen, GuidePage))
+            await pilot.press("down")
+        await until(app, lambda: shows(app, "Nothing stands in the way", "[overridden]"))
+        await pilot.press("G", "enter")
+        await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "TAKES THE PLACE"))
+        assert not changes(app)
 
 
 def test_digits_in_which_alike_serials_differ_are_marked() -> None:
@@ -115,8 +169,9 @@ KEYS_PRESSED = [
     "pageup", "pagedown", "ctrl+p", "backspace", "delete", "f1",
 ]  # fmt: skip
 STAGES: tuple[tuple[str, ...], ...] = (
-    (), ("enter",), ("enter", "enter"), ("enter", "enter", "enter"), ("enter", "enter", "enter", "G", "enter"),
-    ("enter", "enter", "enter", "G", "enter", "r"), ("enter", "enter", "enter", "G", "enter", "r", "tab"), ("down", "down", "enter"),
+    (), ("enter",) * 1, ("enter",) * 2, ("enter",) * 3, ("enter",) * 4, (*("enter",) * 4, "G", "enter"),
+    (*("enter",) * 4, "G", "enter", "r"), (*("enter",) * 4, "G", "enter", "r", "tab"),
+    ("down", "down", "enter"), ("down", "down", "enter", "enter"), ("down", "down", "enter", "down", "down", "enter"),
 )  # fmt: skip
 
 
@@ -208,5 +263,5 @@ def test_no_slip_of_keys_ever_starts_anything(night: Bench) -> None:
 
 async def test_the_slip_tests_own_way_does_start_when_the_name_is_typed(night: Bench) -> None:
     still = Still(night.engine)
-    await slip(still, STAGES[6], [*"hpux-orders", "enter"])
+    await slip(still, STAGES[7], [*"hpux-orders", "enter"])
     assert still.wishes == ["start restore 'hpux-orders'"]

@@ -1,7 +1,9 @@
-"""The restore guide: one decision at a time, each on what was measured. It sends nothing that changes anything; a plan does."""
+"""The guide: one decision at a time, each on what was measured. It sends nothing that changes anything; a plan does."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,10 +12,21 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Static
 
+from core.backups.base import BackupRecord
 from core.errors import SplitmountError
 from core.facade import PlanRequest
 from core.plan import Condition, Weight
-from tui.guide import Choice, chosen, condition_rows, copy_rows, scope_rows, source_rows
+from tui.guide import (
+    Choice,
+    chosen,
+    condition_rows,
+    copy_rows,
+    path_rows,
+    safety_rows,
+    scope_rows,
+    source_rows,
+    whereto_rows,
+)
 from tui.keys import bindings
 from tui.plain import printable
 from tui.rows import Row
@@ -23,20 +36,18 @@ from tui.screens.text import TextPage
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
 
-STAGES = ("from what", "how much", "how", "conditions")
-
 
 class GuidePage(Page):
-    """Four decisions; Escape goes one back."""
+    """The decisions of a restore, or the conditions of a takeover or failback; Escape goes one back."""
 
     BINDINGS = bindings("guide")
 
-    def __init__(self, set_name: str) -> None:
+    def __init__(self, set_name: str, operation: str = "restore") -> None:
         """Of one set."""
         super().__init__()
         self._set = set_name
-        self._path = [Choice(PlanRequest("restore", set_name))]
-        self._rows: list[Row] = []
+        self._path = [Choice(PlanRequest(operation, set_name))]
+        self._backups: list[BackupRecord] = []
         self._conditions: tuple[Condition, ...] = ()
         self._overrides: dict[str, str] = {}
 
@@ -44,6 +55,10 @@ class GuidePage(Page):
     def stage(self) -> int:
         """Which decision is due, from 0."""
         return len(self._path) - 1
+
+    @property
+    def _due(self) -> str:
+        return self._path[-1].stages[self.stage]
 
     def compose(self) -> ComposeResult:
         """The choices at left, what each means at right."""
@@ -58,7 +73,8 @@ class GuidePage(Page):
 
     def heading(self) -> str:
         """Which decision."""
-        return f"RESTORE {self._set}  {self.stage + 1}/{len(STAGES)}: {STAGES[self.stage]}?"
+        choice = self._path[-1]
+        return f"{choice.request.operation.upper()} {self._set}  {self.stage + 1}/{len(choice.stages)}: {self._due}?"
 
     def hear(self, state: ViewState) -> None:
         """The title; rows change by decisions alone."""
@@ -73,21 +89,22 @@ class GuidePage(Page):
         """Show the decision that is due."""
         app = self.console_app
         one = app.engine.settings.sets[self._set]
-        measured = app.state.sets.get(self._set)
+        request = self._path[-1].request
         self.hear(app.state)
-        if self.stage == 0:
-            self._offer_sources()
-        elif self.stage == 1:
-            self._show(list(scope_rows(one)))
-        elif self.stage == 2:
-            self._show(list(copy_rows(measured)))
-        else:
-            self.action_again()
+        {
+            "from what": self._offer_sources,
+            "how much": lambda: self._show(scope_rows(one)),
+            "how": lambda: self._show(copy_rows(app.state.sets.get(self._set))),
+            "whereto": lambda: self._show(whereto_rows(one)),
+            "which files": lambda: self._show(path_rows(next((b for b in self._backups if b.id == request.backup), None))),
+            "safety copy": lambda: self._show(safety_rows(one, request)),
+            "conditions": self.action_again,
+        }[self._due]()
 
-    def _show(self, rows: list[Row]) -> None:
-        self._rows = rows
-        first = next((row.id for row in rows if row.depth), "")
-        self.query_one(RowList).show(rows, follow=first)
+    def _show(self, rows: Iterable[Row]) -> None:
+        shown = list(rows)
+        first = next((row.id for row in shown if row.depth), "")
+        self.query_one(RowList).show(shown, follow=first)
 
     def _offer_sources(self) -> None:
         app = self.console_app
@@ -101,9 +118,10 @@ class GuidePage(Page):
             except SplitmountError as error:
                 self._say(f"the repository could not be read: {error}")
                 backups = []
-            if self.stage == 0:
+            if self._due == "from what":
+                self._backups = list(backups)
                 one = app.engine.settings.sets[self._set]
-                self._show(list(source_rows(one, app.state.sets.get(self._set), backups, datetime.now(UTC))))
+                self._show(source_rows(one, app.state.sets.get(self._set), backups, datetime.now(UTC)))
 
         app.when_done(future, show)
 
@@ -121,11 +139,33 @@ class GuidePage(Page):
         row = event.row.id
         if row == "go":
             self.console_app.plan(self._request())
-        elif row.startswith("backup/"):
-            self._files(row.removeprefix("backup/"))
-        elif event.row.depth and self.stage < len(STAGES) - 1 and row != "none":
-            self._path.append(chosen(self._path[-1], row))
-            self._enter()
+        elif row == "directory":
+            self._files(self._path[-1].request.backup)
+        elif row == "typed":
+            self._ask_paths()
+        elif event.row.depth and self._due != "conditions" and row != "none":
+            self._decide(chosen(self._path[-1], row))
+
+    def _decide(self, choice: Choice) -> None:
+        self._path.append(choice)
+        self._enter()
+
+    def _ask_paths(self) -> None:
+        """Some paths of the source, typed."""
+        choice = self._path[-1]
+
+        def said(text: str | None) -> None:
+            try:
+                words = tuple(shlex.split(text or ""))
+            except ValueError as error:
+                self._say(f"the paths could not be understood: {error}")
+                return
+            if odd := [word for word in words if not word.startswith("/")]:
+                self._say(f"paths begin with /: {', '.join(odd)}")
+            elif words:
+                self._decide(Choice(replace(choice.request, paths=words)))
+
+        self.app.push_screen(AskText("Which files or directories of the source? Several are parted by blanks.", "/path"), said)
 
     def _request(self) -> PlanRequest:
         return replace(self._path[-1].request, overrides=dict(self._overrides))
@@ -141,7 +181,7 @@ class GuidePage(Page):
 
     def action_again(self) -> None:
         """Measure the conditions."""
-        if self.stage < len(STAGES) - 1:
+        if self._due != "conditions":
             return
         self._say("measuring both hosts and the pairs ...")
         future = self.console_app.engine.conditions(self._request())
@@ -152,10 +192,10 @@ class GuidePage(Page):
             except SplitmountError as error:
                 self._say("")
                 lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
-                self.console_app.push_screen(TextPage("restore", lambda: lines, loud=True))
+                self.console_app.push_screen(TextPage(self._path[-1].request.operation, lambda: lines, loud=True))
                 return
             self._say("")
-            self._show(list(condition_rows(self._conditions, self._overrides)))
+            self._show(condition_rows(self._conditions, self._overrides))
 
         self.console_app.when_done(future, show)
 
@@ -173,7 +213,7 @@ class GuidePage(Page):
         def said(reason: str | None) -> None:
             if reason:
                 self._overrides[one.code] = reason
-                self._show(list(condition_rows(self._conditions, self._overrides)))
+                self._show(condition_rows(self._conditions, self._overrides))
 
         self.app.push_screen(
             AskText(f"{one.sentence}.\n\nWhy do you go on all the same? The journal keeps it.", "your reason"), said

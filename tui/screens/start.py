@@ -111,13 +111,13 @@ class StartPage(Page):
         self.say(f"{operation} of {name}: measuring and planning ...")
         self.console_app.plan(PlanRequest(operation, name))
 
-    def action_restore(self) -> None:
-        """The restore guide."""
+    def action_guide(self, operation: str) -> None:
+        """The guide of a restore, a takeover, a failback."""
         name = self._set_here()
         if not name:
             self.say("put the cursor on a set first")
             return
-        self.console_app.push_screen(GuidePage(name))
+        self.console_app.push_screen(GuidePage(name, operation))
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""
