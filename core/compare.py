@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.backups.base import Progress
 from core.errors import NeedsAttention, SplitmountError
 from core.explain import EXPLAIN
 from core.hosts import BLOCK, HostDriver, HostRef, Places
@@ -24,10 +25,11 @@ AMOUNTS = ("sample", "all", "none")
 
 
 def places(size: int, *, whole: bool, seed: str) -> Places:
-    """Where to read a device of that many bytes: all of it, or its first blocks, its last, and some between by chance."""
+    """Where to read a device of that many bytes: all of it, in stretches, or its first blocks, its last, and some by chance."""
     blocks = -(-size // BLOCK)
     if whole or blocks <= SAMPLES * SPAN:
-        return ((0, blocks),)
+        stretch = max(64, -(-blocks // 256))
+        return tuple((first, min(stretch, blocks - first)) for first in range(0, blocks, stretch))
     between = random.Random(seed).sample(range(1, blocks // SPAN - 1), SAMPLES - 2)  # noqa: S311  places, no secret
     return tuple((first, SPAN) for first in (0, *(SPAN * number for number in sorted(between)), blocks - SPAN))
 
@@ -62,21 +64,32 @@ async def compare(state: RunState, step: Step, command: Command | None) -> str:
             raise NeedsAttention(f"{', '.join(estate.errors.values())}")
         where: dict[str, Places] = {}
         for pair in wanted.pairs:
-            std, bcv = estate.source.device(pair.std), estate.target.device(pair.bcv)
-            lost = [serial for serial, found in ((pair.std, std), (pair.bcv, bcv)) if found is None]
-            if std is None or bcv is None:
-                raise NeedsAttention(f"{', '.join(lost)} is not seen")
-            where[pair.std] = where[pair.bcv] = places(min(std.size, bcv.size), whole=wanted.whole, seed=state.key + pair.std)
-        drivers = parts.drivers
-        ours, theirs = await asyncio.gather(
-            _sums(state, drivers.source, drivers.source_ref, estate.source, tuple(p.std for p in wanted.pairs), where),
-            _sums(state, drivers.target, drivers.target_ref, estate.target, tuple(p.bcv for p in wanted.pairs), where),
-        )
+            std = estate.source.device(pair.std)
+            if std is None:
+                raise NeedsAttention(f"{parts.drivers.source_ref.name}: {pair.std} is not seen")
+            where[pair.std] = places(std.size, whole=wanted.whole, seed=state.key + pair.std)
+        drivers, report = parts.drivers, state.reporter(step)
+        total, done = sum(count for p in wanted.pairs for _, count in where[p.std]) * BLOCK, 0
+        ours: dict[str, dict[int, str]] = {p.std: {} for p in wanted.pairs}
+        theirs: dict[str, dict[int, str]] = {p.bcv: {} for p in wanted.pairs}
+        for pair in wanted.pairs:
+            for batch in batches(where[pair.std]):
+                ours_now, theirs_now = await asyncio.gather(
+                    _sums(state, drivers.source, drivers.source_ref, estate.source, pair.std, batch),
+                    _sums(state, drivers.target, drivers.target_ref, estate.target, pair.bcv, batch),
+                )
+                ours[pair.std] |= ours_now
+                theirs[pair.bcv] |= theirs_now
+                report(Progress(done := done + sum(count for _, count in batch) * BLOCK, total))
     except SplitmountError as error:
         raise NeedsAttention(
             f"the standards could not be compared with their BCVs: {error}; the source was not started"
         ) from error
-    odd = [f"{p.std} is not what {p.bcv} holds" for p in wanted.pairs if ours[p.std] != theirs[p.bcv]]
+    odd = [
+        f"{p.std} is not what {p.bcv} holds, from byte {first * BLOCK} on"
+        for p in wanted.pairs
+        if (first := next((at for at, total in ours[p.std].items() if theirs[p.bcv][at] != total), None)) is not None
+    ]
     if odd:
         raise NeedsAttention(f"the restore is not right: {'; '.join(odd)}; the source was not started")
     read = sum(count * BLOCK for p in wanted.pairs for _, count in where[p.std])
@@ -84,14 +97,30 @@ async def compare(state: RunState, step: Step, command: Command | None) -> str:
     return f"{len(wanted.pairs)} standards hold what their BCVs hold: {read >> 10} KiB of each side read and equal"
 
 
+def batches(where: Places) -> Iterator[Places]:
+    """The places in parts of at least 64 MiB: what one command reads."""
+    part: list[tuple[int, int]] = []
+    for place in where:
+        part.append(place)
+        if sum(count for _, count in part) * BLOCK >= 64 << 20:
+            yield tuple(part)
+            part = []
+    if part:
+        yield tuple(part)
+
+
 async def _sums(
-    state: RunState, driver: HostDriver, host: HostRef, facts: HostFacts, serials: tuple[str, ...], where: Mapping[str, Places]
-) -> dict[str, tuple[str, str]]:
-    devices = tuple((d.serial, d.path) for s in serials if (d := facts.device(s)) is not None)
-    result = await state.parts.transport.run(driver.checksums(host, devices, where))
+    state: RunState, driver: HostDriver, host: HostRef, facts: HostFacts, serial: str, where: Places
+) -> dict[int, str]:
+    """By the first block of each place, its checksum. NeedsAttention when a place could not be read in full."""
+    device = facts.device(serial)
+    if device is None:
+        raise NeedsAttention(f"{host.name}: {serial} is not seen")
+    result = await state.parts.transport.run(driver.checksums(host, serial, device.path, where))
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith("sum ")]
-    sums = {row[1]: (row[2], row[3]) for row in rows if len(row) == 4}
-    short = [s for s in serials if int(sums.get(s, ("", "0"))[1]) <= (sum(n for _, n in where[s]) - 1) * BLOCK]
+    read = {int(row[2]): (row[3], int(row[4])) for row in rows if len(row) == 5}
+    short = [first for first, count in where if read.get(first, ("", 0))[1] <= (count - 1) * BLOCK]
     if short:
-        raise NeedsAttention(f"{host.name}: {', '.join(short)} could not be read: {result.stderr.strip() or 'no reason given'}")
-    return sums
+        reason = result.stderr.strip() or "no reason given"
+        raise NeedsAttention(f"{host.name}: {serial} could not be read at byte {short[0] * BLOCK}: {reason}")
+    return {first: read[first][0] for first, _ in where}

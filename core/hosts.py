@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -114,8 +113,8 @@ class HostDriver(Protocol):
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Unmount the group's filesystems, innermost first, and take the group out of use; the undo starts it again."""
 
-    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-        """Read places of devices, given as (serial, path of the discovery), by serial; a line `sum SERIAL CRC BYTES` for each device."""
+    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
+        """Read places of the device with that serial and path; a line `sum SERIAL FIRST CRC BYTES` for each place."""
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Bring the group into use, check its filesystems and mount them, outermost first."""

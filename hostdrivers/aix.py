@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import HostFacts
 from core.plan import Step
@@ -65,9 +63,9 @@ class AixDriver:
         """Out of use on its own host."""
         return aix_steps.stop_group(host, own)
 
-    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-        """What the devices hold there."""
-        return aix_steps.checksums(host, devices, places)
+    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
+        """What the device holds there."""
+        return aix_steps.checksums(host, serial, path, places)
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """In use again."""

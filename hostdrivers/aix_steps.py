@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from core.errors import Refused
@@ -281,6 +281,6 @@ oslevel -s
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
 
 
-def checksums(host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-    """A read of the places of each device."""
-    return script.checksums(host, prelude(host.become, PATH), devices, places, "aix")
+def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
+    """A read of these places of a device."""
+    return script.checksums(host, prelude(host.become, PATH), serial, path, places, "aix")

@@ -6,7 +6,7 @@ What an undo needs (saved metadata, the new group's UUID, directories that were 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from core.errors import Refused
 from core.explain import EXPLAIN
@@ -316,6 +316,6 @@ $S lvm version 2>/dev/null | head -n 1
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become))
 
 
-def checksums(host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-    """A read of the places of each device."""
-    return script.checksums(host, prelude(host.become), devices, places, "linux")
+def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
+    """A read of these places of a device."""
+    return script.checksums(host, prelude(host.become), serial, path, places, "linux")

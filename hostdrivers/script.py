@@ -74,21 +74,16 @@ def raw_path(system: str, path: str) -> str:
     return path.replace(old, new, 1) if old else path
 
 
-def checksums(
-    host: HostRef, before: str, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places], system: str
-) -> Command:
-    """A read of the places of each device, by its serial; a line `sum SERIAL CRC BYTES` for each."""
-    lines = ["LC_ALL=C; export LC_ALL", "read_all() { # DEVICE FIRST COUNT ...", "  r=$1; shift", "  while [ $# -gt 1 ]; do"]
-    lines += [
-        f'    $S dd if="$r" bs={BLOCK} skip=$1 count=$2{_DIRECT.get(system, "")} 2>/dev/null || return 1',
-        "    shift; shift",
-        "  done",
-        "}",
-    ]
-    for serial, path in devices:
-        words = " ".join(f"{first} {count}" for first, count in places[serial])
-        lines.append(f'echo "sum {serial} `read_all {shlex.quote(raw_path(system, path))} {words} | cksum`"')
-    amount = sum(count * BLOCK for serial, _ in devices for _, count in places[serial])
-    return Command(
-        host.name, f"read {len(devices)} devices", "\n".join(lines) + "\n", prelude=before, timeout=120 + amount / _SLOWEST
-    )
+def checksums(host: HostRef, before: str, serial: str, path: str, places: Places, system: str) -> Command:
+    """A read of these places of a device; a line `sum SERIAL FIRST CRC BYTES` for each."""
+    words = " ".join(f"{first} {count}" for first, count in places)
+    text = f"""LC_ALL=C; export LC_ALL
+device={shlex.quote(raw_path(system, path))}
+set -- {words}
+while [ $# -gt 1 ]; do
+  echo "sum {serial} $1 `$S dd if="$device" bs={BLOCK} skip=$1 count=$2{_DIRECT.get(system, "")} 2>/dev/null | cksum`"
+  shift; shift
+done
+"""
+    amount = sum(count for _, count in places) * BLOCK
+    return Command(host.name, f"read {len(places)} places of {serial}", text, prelude=before, timeout=120 + amount / _SLOWEST)

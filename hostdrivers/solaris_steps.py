@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from core.errors import Refused
 from core.explain import EXPLAIN
@@ -304,6 +304,6 @@ pkginfo -l VRTSvxvm | grep VERSION
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
 
 
-def checksums(host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-    """A read of the places of each device."""
-    return script.checksums(host, prelude(host.become, PATH), devices, places, "solaris")
+def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
+    """A read of these places of a device."""
+    return script.checksums(host, prelude(host.become, PATH), serial, path, places, "solaris")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -283,9 +283,8 @@ class ToyHost:
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         return self._step(host, Phase.START, f"started-{own.group.name}", f"stopped-{own.group.name}")
 
-    def checksums(self, host: HostRef, devices: tuple[tuple[str, str], ...], places: Mapping[str, Places]) -> Command:
-        lines = [f"echo sum {serial} 1 {sum(n for _, n in places[serial]) * BLOCK}" for serial, _ in devices]
-        return Command(host.name, "read", "\n".join(lines))
+    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
+        return Command(host.name, "read", "\n".join(f"echo sum {serial} {at} 1 {n * BLOCK}" for at, n in places))
 
     def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
         return self._step(host, Phase.MOUNT, f"table-{request.group.name}", f"active-{request.group.name}")

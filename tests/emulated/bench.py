@@ -16,7 +16,7 @@ from core.events import Event, RunEnded, RunPaused, StepEnded
 from core.facade import PlanRequest
 from core.plan import Plan
 from hostdrivers.emulated import filesystem
-from hostdrivers.emulated.estate import Estate, Family, RunningEstate
+from hostdrivers.emulated.estate import Builder, Estate, Family, RunningEstate
 from hostdrivers.emulated.families import FAMILIES
 from hostdrivers.emulated.machine import Machine
 from tui.wiring import TABLES, build_engine
@@ -98,9 +98,9 @@ def digests(machine: Machine, top: str) -> dict[str, str]:
 
 
 @contextmanager
-def bench(directory: Path, names: tuple[str, ...] = NAMES) -> Iterator[Bench]:
-    """An estate with these sets, and an engine on it."""
-    builders = tuple(b for b in FAMILIES if b.__name__.replace("_", "-") in names)
+def bench(directory: Path, names: tuple[str, ...] = NAMES, builders: tuple[Builder, ...] = ()) -> Iterator[Bench]:
+    """An estate with these sets (or of these builders), and an engine on it."""
+    builders = builders or tuple(b for b in FAMILIES if b.__name__.replace("_", "-") in names)
     running = RunningEstate(directory / "estate", builders)
     try:
         made = Bench(running)
