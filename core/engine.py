@@ -339,7 +339,9 @@ class Engine:
 
     async def _background(self, request: PlanRequest, settings: SetSettings, kept: MapFile | None) -> Background:
         held = await self._held(request, settings)
-        return Background(kept, held, self._taken(request, settings), await self._spare(request, settings))
+        spare = await self._spare(request, settings)
+        took = self._open_journal().took(request.set_name, request.operation) if self._has_journal() else None
+        return Background(kept, held, self._taken(request, settings), spare, took)
 
     async def _spare(self, request: PlanRequest, settings: SetSettings) -> tuple[PairStatus, ...]:
         """The other mirror of the standards that the request overwrites, as it stands, where today's state is to be kept on it."""

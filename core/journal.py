@@ -133,6 +133,16 @@ class Journal:
         ).fetchone()
         return (datetime.fromisoformat(row[0]), str(row[1])) if row else None
 
+    def took(self, set_name: str, operation: str) -> float | None:
+        """How many seconds the newest run of an operation on a set took that ended well; None when there is none."""
+        row = self._db.execute(
+            "SELECT s.at, e.at FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
+            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? AND json_extract(s.body, '$.operation') = ?"
+            " AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY s.run DESC LIMIT 1",
+            (set_name, operation),
+        ).fetchone()
+        return (datetime.fromisoformat(row[1]) - datetime.fromisoformat(row[0])).total_seconds() if row else None
+
     def verified(self) -> dict[str, datetime]:
         """When runs of this console read back which backup, by its id: some repositories do not keep that themselves."""
         rows = self._db.execute(

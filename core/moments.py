@@ -147,6 +147,9 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
     for own in groups:
         mounts = ", ".join(m.mount_point for m in own.mounts) or "nothing mounted"
         lines.append(f"  group {own.group.name}: {len(own.group.volumes)} volumes; {mounts}")
+        used = {mount.volume for mount in own.mounts}
+        bare = [v.name for v in own.group.volumes if not v.hidden and v.name not in used]
+        lines += [f"    overwritten too, without a filesystem that is mounted: {', '.join(bare)}"] if bare else []
     tracks = [(s.std_tracks, s.bcv_tracks, s.track_size) for s in context.pairs]
     if context.request.full or any(a is None or b is None for a, b, _ in tracks):
         lines.append(
@@ -155,9 +158,20 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
     else:
         moved = sum(((a or 0) + (b or 0)) * size for a, b, size in tracks)
         lines.append(f"  copies at most {sum((a or 0) + (b or 0) for a, b, _ in tracks)} tracks, {moved // 1024} KiB")
+    lines.append(expected(context))
     lines.append("  lost: everything written on the source since; kept: the point in time on the BCVs")
+    others = "" if context.request.safety == "mirror" else ", and other mirrors with their points in time"
+    lines.append(f"  not touched: backups in the repository{others}")
     lines.append("  not restored: anything outside these groups, such as other disks and the system itself")
     return lines
+
+
+def expected(context: Context) -> str:
+    """How long it may take: as long as the last time; or that nobody knows."""
+    took, what = context.background.took, context.request.operation
+    if took is None:
+        return f"  expected duration: unknown, no {what} of {context.settings.name} has ended well on this console yet"
+    return f"  expected duration: the last {what} of {context.settings.name} took {took:.0f} s in all"
 
 
 def _size(size: int | None) -> str:

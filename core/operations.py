@@ -43,13 +43,15 @@ class Background:
 
     `kept` is the newest kept map of the point in time: what a takeover goes by when the source cannot be asked, and what a
     restore compares with; `held` what the backup of the request holds, and comes to; `taken` the plan that takes back what a
-    takeover brought up on the target; `spare` the other mirror, where today's state is to be kept on it.
+    takeover brought up on the target; `spare` the other mirror, where today's state is to be kept on it; `took` how many
+    seconds the last such operation on this set took, by the journal of this console.
     """
 
     kept: MapFile | None = None
     held: Overwrites | None = None
     taken: Plan | None = None
     spare: tuple[PairStatus, ...] = ()
+    took: float | None = None
 
 
 NOTHING_ELSE = Background()

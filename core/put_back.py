@@ -9,7 +9,7 @@ from core.backups.putback import commands_of, within
 from core.conditions import application_stopped, restore_conditions
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.moments import age_of, application_steps, plan_restore
+from core.moments import age_of, application_steps, expected, plan_restore
 from core.operations import Context, Planned, bring_up, clean_up, measure
 from core.plan import Condition, Phase, Step, StepKind, Verdict, Weight
 from core.safety import safety_copy
@@ -94,6 +94,7 @@ def _onto_source(context: Context, held: Overwrites) -> Planned:
         *safety.summary,
         f"  {', '.join(context.request.paths or held.record.paths)}",
         f"  {held.files} files are put back; {over}",
+        expected(context),
         "  lost: what was written to these files since; nothing is removed, and no device or mirror is touched",
     ]
 
