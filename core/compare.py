@@ -35,9 +35,9 @@ def places(size: int, *, whole: bool, seed: str) -> Places:
 
 
 def compare_steps(context: Context, restored: tuple[PairStatus, ...]) -> list[Step]:
-    """Show the BCVs to the target, compare, hide them again; none where the request wants no comparison."""
-    if context.request.compare == "none":
-        return []
+    """Show the BCVs to the target, compare, hide them again; none where the request wants none, or on one host."""
+    if context.request.compare == "none" or context.settings.source == context.settings.target:
+        return []  # on one host two devices of one identity must not meet while the group is out of use
     drivers, pairs = context.drivers, tuple(s.pair for s in restored)
     wait = AwaitState(pairs, (PairState.SPLIT,), context.settings.wait_limit, ready=True)
     whole = context.request.compare == "all"

@@ -121,9 +121,45 @@ def _source(context: Context) -> tuple[Condition, ...]:
     on = f"active: {', '.join(active)}; the plan takes them out of use"
     return (
         *application_stopped(context),
+        _unused(context),
+        _closed(context),
         _planned("UNMOUNTED", source, mounted, used, "nothing is mounted", at),
         _planned("INACTIVE", source, on, active, "no group is active", at),
     )
+
+
+def _unused(context: Context) -> Condition:
+    """Nobody works in the filesystems; or the application does, which the plan stops."""
+    estate, source = context.estate, context.settings.source
+    if why := estate.errors.get("users", ""):
+        sentence = f"who works in the filesystems is not known: {why}; the plan ends when one cannot be unmounted"
+        return Condition("UNUSED", source, sentence, Verdict.UNKNOWN, None, Weight.ADVICE)
+    if not estate.users:
+        return Condition("UNUSED", source, "no process works in the filesystems", Verdict.MET, estate.measured_at)
+    used = "; ".join(f"{point} by {who}" for point, who in estate.users.items())
+    if estate.application == "running" and context.settings.application and context.settings.application.stop:
+        sentence = f"processes work in {used}; the plan stops {context.settings.application.name}, then insists that none does"
+        return Condition("UNUSED", source, sentence, Verdict.PLANNED, estate.measured_at)
+    sentence = f"processes work in {used}"
+    return Condition("UNUSED", source, sentence, Verdict.NOT_MET, estate.measured_at, remedy="Stop them; look with: fuser, ps.")
+
+
+def _closed(context: Context) -> Condition:
+    """No volume is open but by its filesystem: swap, or a raw device of a database, keeps a group from being taken out of use."""
+    at, source, facts = context.source.measured_at, context.settings.source, context.source
+    served = {(f.group, volume) for f in facts.filesystems if f.mounted for volume in (f.volume, f.log)}
+    below = {(g.name, name) for g in context.groups for v in g.volumes for name in (v.pool, v.origin)}
+    held = [
+        f"{v.name} of {g.name}"
+        for g in context.groups
+        for v in g.volumes
+        if v.open and not v.hidden and (g.name, v.name) not in served | below
+    ]
+    sentence = (
+        f"open, and not by a mounted filesystem: {', '.join(held)}" if held else "no volume is held open by anything else"
+    )
+    remedy = "Find out what holds it: swapoff for swap, or stop what works on the device itself." if held else ""
+    return Condition("VOLUMES_CLOSED", source, sentence, _verdict(not held), at, remedy=remedy)
 
 
 def application_stopped(context: Context) -> tuple[Condition, ...]:

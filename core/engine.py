@@ -296,13 +296,33 @@ class Engine:
         *facts, statuses = await asyncio.gather(*(look(h) for h in hosts), pairs)
         found = {**{part: facts[hosts.index(where[part])] for part in parts if part in where}, "pairs": statuses}
         source, target = found.get("source"), found.get("target")
+        users: dict[str, str] = {}
+        if "users" in parts and isinstance(source, HostFacts):
+            found["users"] = await self._users(settings, source, users)
         return Estate(
             settings.name,
             datetime.now(UTC),
             source if isinstance(source, HostFacts) else None,
             target if isinstance(target, HostFacts) else None,
             statuses if isinstance(statuses, tuple) else (),
-            {part: value for part, value in found.items() if isinstance(value, str)},
+            {part: value for part, value in found.items() if isinstance(value, str) and value},
+            users=users,
+        )
+
+    async def _users(self, settings: SetSettings, source: HostFacts, users: dict[str, str]) -> str:
+        """Fill in who uses the set's filesystems on the source; or say why that is not known."""
+        names, drivers = set(settings.volume_groups), self._drivers(settings)
+        points = tuple(sorted(f.mount_point for f in source.filesystems if f.group in names and f.mounted))
+        if not points:
+            return ""
+        try:
+            result = await self._transport.run(drivers.source.users(drivers.source_ref, points))
+        except SplitmountError as error:
+            return str(error)
+        rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if line.startswith("users ")]
+        users.update({points[int(row[1])]: row[2] for row in rows if len(row) == 3})
+        return (
+            "" if len(rows) == len(points) else f"{settings.source} has no fuser, or it did not answer: {result.stderr.strip()}"
         )
 
     async def _measure_set(self, set_name: str) -> None:
@@ -397,7 +417,9 @@ class Engine:
     async def _basis(self, request: PlanRequest) -> tuple[SetSettings, Estate, tuple[Finding, ...], MapFile | None]:
         """What a plan is made from: the part of the set, the estate, what verification says, the map of that point in time."""
         settings = with_mirror(self._set(request.set_name), request.mirror)
-        estate = await self._estate(settings)
+        onto_devices = request.operation in ("restore", "failback") and (not request.backup or request.via_bcv)
+        parts = ("source", "target", "pairs", "users") if onto_devices else ("source", "target", "pairs")
+        estate = await self._estate(settings, parts)
         if request.groups and estate.source is None:
             raise Refused(f"{settings.source} does not answer: only the whole set {settings.name} can be worked on")
         if request.groups and estate.source is not None:

@@ -49,6 +49,12 @@ EXPLAIN: Mapping[str, Explain] = {
         "An entry for the same mount point that is not ours: it is left alone and the run ends.",
         "Read the host's table of filesystems.",
     ),
+    "measure-quiet": Explain(
+        "Asks the source which processes work in the filesystems of the set.",
+        "A filesystem in use cannot be unmounted; better known before the first one is.",
+        "Nothing: it only reads. A process that is found ends the run here, and an application that was stopped is started again.",
+        "fuser -m DIRECTORY on Linux, fuser -c DIRECTORY elsewhere.",
+    ),
     "measure-released": Explain(
         "Discovers the source and looks whether anything of the set is mounted or active there.",
         "Two hosts that write to one set of data destroy it. A source that answers must be seen to have let go.",

@@ -132,6 +132,13 @@ def _released(state: RunState, estate: Estate) -> tuple[str, ...]:
     return still_used(estate.source, state.parts.settings.volume_groups)
 
 
+def _quiet(state: RunState, estate: Estate) -> tuple[str, ...]:
+    """Nobody works in the filesystems that are unmounted next; where nobody can tell, the unmount will."""
+    if estate.source is None:
+        return ("the source could not be measured: " + estate.errors.get("source", "unknown"),)
+    return tuple(f"{point} on {estate.source.host} is in use by {who}" for point, who in estate.users.items())
+
+
 def _clean(state: RunState, estate: Estate) -> tuple[str, ...]:
     if estate.target is None:
         return ("the target could not be measured: " + estate.errors.get("target", "unknown"),)
@@ -147,6 +154,7 @@ MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[[RunState, Estate], tuple
     "idle": (("target",), _idle),
     "clean": (("target",), _clean),
     "released": (("source",), _released),
+    "quiet": (("source", "users"), _quiet),
 }
 
 

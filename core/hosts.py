@@ -113,6 +113,9 @@ class HostDriver(Protocol):
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Unmount the group's filesystems, innermost first, and take the group out of use; the undo starts it again."""
 
+    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
+        """Ask who uses mounted filesystems: a line `users NUMBER PROCESS ...` for each, in order; `no fuser` where nobody can tell."""
+
     def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
         """Read places of the device with that serial and path; a line `sum SERIAL FIRST CRC BYTES` for each place."""
 

@@ -214,6 +214,7 @@ class Estate:
     """All that was measured for one set; a None part could not be measured, and `errors` says why by part name.
 
     `application` is "running", "stopped", or why that is not known; empty when the configuration names none.
+    `users` are the processes by the mount point of the source that they use, where it was asked for.
     `damaged` names groups of the source that cannot be read whole, and why; they stand in it as the kept map has them.
     """
 
@@ -224,4 +225,5 @@ class Estate:
     pairs: tuple[PairStatus, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     application: str = ""
+    users: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)

@@ -99,6 +99,7 @@ def plan_restore(context: Context) -> Planned:
         measure(context, Phase.MEASURE, "idle", settings.target),
         *safety.before,
         *application_steps(context, context.drivers.source_ref, "stop", Phase.STOP, wanted=was_running),
+        measure(context, Phase.STOP, "quiet", settings.source),
         *safety.resting,
         *phased(tuple(stop), Phase.STOP),
         *safety.stopped,

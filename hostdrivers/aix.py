@@ -63,6 +63,10 @@ class AixDriver:
         """Out of use on its own host."""
         return aix_steps.stop_group(host, own)
 
+    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
+        """Who works there."""
+        return aix_steps.users(host, mount_points)
+
     def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
         """What the device holds there."""
         return aix_steps.checksums(host, serial, path, places)

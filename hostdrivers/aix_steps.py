@@ -284,3 +284,8 @@ oslevel -s
 def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
     """A read of these places of a device."""
     return script.checksums(host, prelude(host.become, PATH), serial, path, places, "aix")
+
+
+def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
+    """A read of who uses mounted filesystems."""
+    return script.users(host, prelude(host.become, PATH), mount_points, "aix")

@@ -63,6 +63,10 @@ class HpuxDriver:
         """Out of use on its own host."""
         return hpux_steps.stop_group(host, own)
 
+    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
+        """Who works there."""
+        return hpux_steps.users(host, mount_points)
+
     def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
         """What the device holds there."""
         return hpux_steps.checksums(host, serial, path, places)

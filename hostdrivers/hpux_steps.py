@@ -283,3 +283,8 @@ uname -r
 def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
     """A read of these places of a device."""
     return script.checksums(host, prelude(host.become, PATH), serial, path, places, "hpux")
+
+
+def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
+    """A read of who uses mounted filesystems."""
+    return script.users(host, prelude(host.become, PATH), mount_points, "hpux")

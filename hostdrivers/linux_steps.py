@@ -319,3 +319,8 @@ $S lvm version 2>/dev/null | head -n 1
 def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
     """A read of these places of a device."""
     return script.checksums(host, prelude(host.become), serial, path, places, "linux")
+
+
+def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
+    """A read of who uses mounted filesystems."""
+    return script.users(host, prelude(host.become), mount_points, "linux")

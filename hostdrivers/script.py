@@ -87,3 +87,15 @@ done
 """
     amount = sum(count for _, count in places) * BLOCK
     return Command(host.name, f"read {len(places)} places of {serial}", text, prelude=before, timeout=120 + amount / _SLOWEST)
+
+
+# By system: how `fuser` is asked for everybody who uses a mounted filesystem. It prints the processes, and nothing else, there.
+_FUSER = {"linux": "-m"}
+
+
+def users(host: HostRef, before: str, mount_points: tuple[str, ...], system: str) -> Command:
+    """A read of who uses mounted filesystems: a line `users NUMBER PROCESS ...` for each, or `no fuser`."""
+    lines = ["type fuser > /dev/null 2>&1 || { echo 'no fuser'; exit 0; }"]
+    for number, point in enumerate(mount_points):
+        lines.append(f'echo "users {number} `$S fuser {_FUSER.get(system, "-c")} {shlex.quote(point)} 2>/dev/null`"')
+    return Command(host.name, f"ask who uses {len(mount_points)} filesystems", "\n".join(lines) + "\n", prelude=before)

@@ -91,7 +91,7 @@ class AixFiles(Machine):
 
     def _fuser(self, call: Call) -> Answer:
         options(call.argv, "cdfkux", "", "Usage: fuser [-cdfkux] file ...")
-        return Answer("", "".join(f"{word}: \n" for word in call.argv if word.startswith("/")))
+        return self.users(call)
 
     def _lsfs(self, call: Call) -> Answer:
         found, rest = options(call.argv, "clq", "", "Usage: lsfs [-c | -l] [-q] [FileSystem...]")
@@ -171,10 +171,6 @@ class AixFiles(Machine):
             raise Failed(f"umount: 0506-349 Cannot unmount {self.mounts[point].device}: The requested resource is busy.")
         self.unmount(point)
         return Answer()
-
-    def busy(self, point: str) -> bool:
-        """Whether somebody works there: an accident."""
-        return f"busy:{point}" in self.faults
 
     def _fsck(self, call: Call) -> Answer:
         found, rest = options(call.argv, "ynpf", "V", "Usage: fsck [-n] [-p] [-y] [-f] [-V Vfs] FileSystem")

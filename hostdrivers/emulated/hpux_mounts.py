@@ -68,7 +68,7 @@ class HpuxFiles(Machine):
 
     def _fuser(self, call: Call) -> Answer:
         options(call.argv, "cfku", "", "usage: fuser [-cfku] file ...")
-        return Answer("", "".join(f"{word}: \n" for word in call.argv if word.startswith("/")))
+        return self.users(call)
 
     def _mknod(self, call: Call) -> Answer:
         if len(call.argv) != 4 or call.argv[1] not in "bc" or not call.argv[2].isdigit() or not call.argv[3].startswith("0x"):
@@ -141,7 +141,7 @@ class HpuxFiles(Machine):
         point = next((p for p, m in self.mounts.items() if rest and rest[0] in (p, m.device)), None)
         if point is None:
             raise Failed(f"umount: cannot find {rest[0] if rest else ''} in /etc/mnttab")
-        if self.inside(point):
+        if self.inside(point) or self.busy(point):
             raise Failed(f"umount: cannot unmount {point} : Device busy")
         self.unmount(point)
         return Answer()

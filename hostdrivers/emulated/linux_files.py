@@ -221,7 +221,7 @@ class LinuxFiles(Machine):
             point = next((p for p, m in self.mounts.items() if word.rstrip("/") in (p, m.device)), "")
             if not point:
                 raise Failed(f"umount: {word}: not mounted.", 32)
-            if self.inside(point) or "busy" in self.faults:
+            if self.inside(point) or self.busy(point):
                 raise Failed(f"umount: {word}: target is busy.", 32)
             self.unmount(point)
         return Answer()
@@ -266,7 +266,8 @@ class LinuxFiles(Machine):
         return Answer(f"{rest[0]}: " + " ".join(f'{k}="{v}"' for k, v in words.items() if v and k != "DEVNAME") + "\n")
 
     def _fuser(self, call: Call) -> Answer:
-        return Answer("", "".join(f"{word}:\n" for word in call.argv if word.startswith("/")), 1)
+        found = self.users(call)
+        return Answer(found.out, found.err, 0 if found.out else 1)
 
     # --- files and devices --------------------------------------------------------------------------------------------
 

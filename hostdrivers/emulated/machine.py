@@ -162,6 +162,16 @@ class Machine:
         filesystem.clear(self.root, point)
         filesystem.unpack(held.beneath, self.root, point)
 
+    def busy(self, point: str) -> bool:
+        """Whether somebody works there: an accident."""
+        return bool({"busy", f"busy:{point}"} & self.faults.on)
+
+    def users(self, call: Call) -> Answer:
+        """What `fuser` prints: the processes on its output, the names on the other."""
+        words = [word for word in call.argv if word.startswith("/")]
+        busy = [word for word in words if word in self.mounts and self.busy(word)]
+        return Answer("".join(" 4711" for _ in busy), "".join(f"{word}: {'c' * (word in busy)}\n" for word in words))
+
     def inside(self, point: str) -> set[str]:
         """The mount points below one."""
         return {p for p in self.mounts if p.startswith(point.rstrip("/") + "/")}

@@ -121,7 +121,7 @@ class SolarisFiles(Machine):
 
     def _fuser(self, call: Call) -> Answer:
         options(call.argv, "cdfku", "", "Usage:  fuser [-[c|f]ku] files [-[[c|f]ku] files]")
-        return Answer("", "".join(f"{word}: \n" for word in call.argv if word.startswith("/")))
+        return self.users(call)
 
     def _mount(self, call: Call) -> Answer:
         usage = "Usage:\nmount [-v | -p]\nmount [-F FSType] [-o specific_options] {special | mount_point}\nmount [-F FSType] [-o specific_options] special mount_point"
@@ -177,7 +177,7 @@ class SolarisFiles(Machine):
         point = next((p for p, m in self.mounts.items() if rest and rest[0] in (p, m.device)), None)
         if point is None:
             raise Failed(f"umount: warning: {' '.join(rest)} not in mnttab\numount: {' '.join(rest)} not mounted")
-        if self.inside(point) or f"busy:{point}" in self.faults:
+        if self.inside(point) or self.busy(point):
             raise Failed(f"umount: {point} busy")
         self.unmount(point)
         return Answer()

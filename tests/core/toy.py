@@ -283,6 +283,9 @@ class ToyHost:
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         return self._step(host, Phase.START, f"started-{own.group.name}", f"stopped-{own.group.name}")
 
+    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
+        return Command(host.name, "users", "".join(f"echo users {n}\n" for n, _ in enumerate(mount_points)))
+
     def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
         return Command(host.name, "read", "\n".join(f"echo sum {serial} {at} 1 {n * BLOCK}" for at, n in places))
 

@@ -128,6 +128,10 @@ VIOLATIONS: dict[str, tuple[Callable[[Bench, Family], object], str]] = {
         "no point in time",
     ),
     "serials swapped": (lambda m, f: m.switch(f"swapped-serials@{f.target.name}"), "refused"),
+    "a process in a filesystem of the source": (
+        lambda m, f: f.source.faults.on.add(f"busy:{next(iter(f.source.mounts))}"),
+        "UNUSED .*4711",
+    ),
     "the map gone": (lambda m, f: _forget_maps(m), "no map is kept"),
     "the map tampered with": (lambda m, f: _tamper(m), "map"),
     "another split of one pair": (lambda m, f: _split_again(m, f), "several|not one"),

@@ -28,6 +28,7 @@ SERIAL_STEP = 0x1000
 ORDINARY_SIZES = (320, 320)
 AWKWARD_SIZES = (512, 512, 96)
 PAIR_NUMBERS = {"ordinary": (0, 1), "awkward": (2, 3, 4)}
+ALONE_SIZE = 448  # MiB of the one standard that the target has itself: it is source and target of the set "alone"
 
 
 @dataclass(slots=True)
@@ -125,6 +126,8 @@ class Lab:
         lines = {name: [self._pair_line(number) for number in numbers] for name, numbers in PAIR_NUMBERS.items()}
         for name, pair_lines in lines.items():
             (self.directory / f"pairs-{name}.txt").write_text("".join(pair_lines))
+        alone = f"{self.serial_of['own0']}\t{self.serial_of['bcvown0']}\n"
+        (self.directory / "pairs-alone.txt").write_text(alone)
         (self.directory / "pairs.txt").write_text("".join(line for group in lines.values() for line in group))
         self.config.write_text(yaml.safe_dump(self._settings(), sort_keys=False))
 
@@ -149,6 +152,7 @@ class Lab:
         sets = {
             "ordinary": _replication_set("ordinary", ["vgdata"], archive),
             "awkward": _replication_set("awkward", ["vg-awk", "vgpart"], restic),
+            "alone": _replication_set("alone", ["vgown"], archive) | {"source": "target"},
         }
         return {"known_hosts": "known_hosts", "hosts": hosts, "arrays": {"lab": array}, "sets": sets}
 
@@ -172,12 +176,14 @@ def _replication_set(name: str, groups: list[str], backup: dict[str, object]) ->
 
 
 def lab_devices() -> tuple[Device, ...]:
-    """All devices: a mirror for each standard, and a second one for those of the ordinary set."""
+    """All devices: a mirror for each standard, a second one for those of the ordinary set, and a pair of the target's own."""
     sizes = ORDINARY_SIZES + AWKWARD_SIZES
     return (
         *(Device(f"std{i}", f"{FIRST_STANDARD + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
         *(Device(f"bcv{i}", f"{FIRST_MIRROR + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
         *(Device(f"bcvx{i}", f"{FIRST_SECOND_MIRROR + i * SERIAL_STEP:08X}", size) for i, size in enumerate(ORDINARY_SIZES)),
+        Device("own0", f"{FIRST_STANDARD + len(sizes) * SERIAL_STEP:08X}", ALONE_SIZE),
+        Device("bcvown0", f"{FIRST_MIRROR + len(sizes) * SERIAL_STEP:08X}", ALONE_SIZE),
     )
 
 
@@ -200,12 +206,12 @@ def open_lab(directory: Path | None = None) -> Iterator[Lab]:
         array = Array(work / "array", devices, leash)
         management = ManagementHost(work / "mgmt", make_key(work / "hostkey-mgmt", "mgmt"), client, leash)
 
-        def machine(name: str, prefix: str, autoactivate: bool) -> Machine:
+        def machine(name: str, prefix: str | tuple[str, ...], autoactivate: bool) -> Machine:
             disks = tuple(device for device in devices if device.name.startswith(prefix))
             key = make_key(work / f"hostkey-{name}", name)
             return Machine(name, work / name, image, accelerator, array, disks, key, client, leash, autoactivate)
 
-        source, target = machine("source", "std", True), machine("target", "bcv", False)
+        source, target = machine("source", "std", True), machine("target", ("bcv", "own"), False)
         lab = Lab(work, array, management, source, target, client, {"image": built})
         lab.write_files()
         try:

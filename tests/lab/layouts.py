@@ -70,6 +70,23 @@ mkdir -p /srv/part; mount /srv/part
 swapon /dev/vg-awk/lv-swap
 """
 
+ALONE_MOUNTS = ("/srv/own", "/srv/own/logs")
+
+ALONE = """
+a=$(disk {own0})
+pvcreate -q -y "$a"
+vgcreate -q vgown "$a"
+lvcreate -q -y -n own-data -L 96m vgown
+lvcreate -q -y -n logs -L 320m vgown
+mkfs.ext4 -q /dev/vgown/own-data
+mkfs.xfs -q -f /dev/vgown/logs
+mkdir -p /srv/own; mount /dev/vgown/own-data /srv/own
+mkdir -p /srv/own/logs; mount /dev/vgown/logs /srv/own/logs
+"""
+ALONE_GONE = """
+umount /srv/own/logs; umount /srv/own; vgremove -q -y vgown; a=$(disk {own0}); pvremove -q -y "$a"; rm -rf /srv/own
+"""
+
 RESTIC_PASSWORD = "umask 077; head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \\n' >/root/.restic-password"
 
 FILL = """
@@ -135,11 +152,21 @@ def make_awkward(lab: Lab) -> float:
     return _make(lab, AWKWARD, dict.fromkeys(AWKWARD_MOUNTS, 4 * 1024))
 
 
-def _make(lab: Lab, script: str, filled: dict[str, int]) -> float:
+def make_alone(lab: Lab) -> float:
+    """Make group vgown on the target itself: the one machine of the set "alone"; returns the seconds it took."""
+    return _make(lab, ALONE, dict.fromkeys(ALONE_MOUNTS, 4 * 1024), "target")
+
+
+def remove_alone(lab: Lab) -> None:
+    """Take it away again, so that the target is as others expect it."""
+    lab.ssh("target", FIND_DISK + ALONE_GONE.format(**lab.serial_of))
+
+
+def _make(lab: Lab, script: str, filled: dict[str, int], machine: str = "source") -> float:
     begin = time.monotonic()
-    lab.ssh("source", FIND_DISK + script.format(**lab.serial_of), timeout=300)
+    lab.ssh(machine, FIND_DISK + script.format(**lab.serial_of), timeout=300)
     fills = [FILL.format(mount=shlex.quote(mount), kib=kib) for mount, kib in filled.items()]
-    lab.ssh("source", "\n".join(fills), timeout=300)
+    lab.ssh(machine, "\n".join(fills), timeout=300)
     return round(time.monotonic() - begin, 2)
 
 

@@ -60,7 +60,7 @@ def test_every_machine_answers_with_its_own_name(lab: Lab) -> None:
     assert lab.ssh("source", "id -un; sudo -n id -un", user="operator").stdout == "operator\nroot\n"
 
 
-@pytest.mark.parametrize(("machine", "prefix"), [("source", "std"), ("target", "bcv")])
+@pytest.mark.parametrize(("machine", "prefix"), [("source", "std"), ("target", ("bcv", "own"))])
 def test_disks_carry_the_serials_of_the_array(lab: Lab, machine: str, prefix: str) -> None:
     read = "for d in /sys/block/sd*; do tail -c +5 $d/device/vpd_pg80; echo; done"
     seen = lab.ssh(machine, read).stdout.split()

@@ -149,3 +149,15 @@ def restored(made: Product, request: PlanRequest) -> None:
     end = made.run(plan, confirmed=request.set_name)
     assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
     print(made.story(end.run))
+
+
+def test_todays_state_is_kept_on_the_other_mirror_and_undoes_a_restore(fresh_mirrors: Lab) -> None:
+    lab = fresh_mirrors
+    with product(lab) as made:
+        before = point_in_time(lab, made)
+        lab.ssh("source", DESTROYED)
+        today = files_of(lab, "source", "", ORDINARY_MOUNTS)
+        restored(made, PlanRequest("restore", "ordinary", safety="mirror", compare="all"))
+        assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
+        restored(made, PlanRequest("restore", "ordinary", mirror=2, compare="none"))
+        assert files_of(lab, "source", "", ORDINARY_MOUNTS) == today

@@ -1,0 +1,53 @@
+"""One machine is source and target: the copy comes up under another name beside the original, and never gets in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import Refused
+from core.events import StepEnded
+from core.settings import PostPolicy
+from tests.lab.estate import Lab
+from tests.lab.layouts import ALONE_MOUNTS, make_alone, remove_alone
+from tests.lab.product import files_of, product
+
+SHOWS = "pvs --noheadings -o pv_uuid,vg_name; vgs --noheadings -o vg_name,vg_uuid,vg_seqno; findmnt -rn -o TARGET,SOURCE"
+
+
+@pytest.fixture
+def alone(fresh_mirrors: Lab) -> Iterator[Lab]:
+    make_alone(fresh_mirrors)
+    yield fresh_mirrors
+    remove_alone(fresh_mirrors)
+
+
+def test_one_machine_is_rehearsed_backed_up_and_restored(alone: Lab) -> None:
+    lab = alone
+    with product(lab) as made:
+        made.do("establish", "alone")
+        known = sorted(lab.ssh("target", SHOWS).stdout.splitlines())
+        before = files_of(lab, "target", "", ALONE_MOUNTS)
+        assert len(before) > 80
+        plan = made.plan("backup", "alone", post=PostPolicy.LEAVE_DOWN)
+        texts = "\n".join(step.command.script for step in plan.steps if step.command)
+        assert "nouuid" in texts
+        assert "vgown_bcv" in texts
+        end = made.run(plan)
+        assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
+        print(made.story(end.run))
+        verified = next(e.message for e in made.events if isinstance(e, StepEnded) and e.step == "verify")
+        assert f"{len(before)} files" in verified
+        assert sorted(lab.ssh("target", SHOWS).stdout.splitlines()) == known
+        made.do("rehearse", "alone", post=PostPolicy.LEAVE_DOWN)
+        assert sorted(lab.ssh("target", SHOWS).stdout.splitlines()) == known
+        lab.ssh("target", "rm -rf /srv/own/plain /srv/own/logs/plain; sync")
+        plan = made.plan("restore", "alone")
+        end = made.run(plan, confirmed="alone")
+        assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
+        print(made.story(end.run))
+        assert files_of(lab, "target", "", ALONE_MOUNTS) == before
+        assert sorted(lab.ssh("target", SHOWS).stdout.splitlines()) == known
+        with pytest.raises(Refused, match="TWO_HOSTS"):
+            made.plan("takeover", "alone")
