@@ -54,10 +54,10 @@ def parser() -> argparse.ArgumentParser:
     map_.add_argument("set", metavar="SET")
     map_.add_argument("--out", type=Path, metavar="DIR")
     _operation(add("plan", "show what a run would do; changes nothing"))
-    run = add("run", "do it: backup, map, split, establish, cleanup, rehearse, restore, takeover")
+    run = add("run", "do it: backup, map, split, establish, cleanup, rehearse, restore, takeover, failback")
     _operation(run)
     run.add_argument(
-        "--confirm", metavar="SET", default="", help="for restore and takeover: the set's name once more, instead of --yes"
+        "--confirm", metavar="SET", default="", help="for restore, takeover and failback: the set's name once more, instead of --yes"
     )
     run.add_argument(
         "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
