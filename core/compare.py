@@ -116,7 +116,7 @@ async def _sums(
     device = facts.device(serial)
     if device is None:
         raise NeedsAttention(f"{host.name}: {serial} is not seen")
-    result = await state.parts.transport.run(driver.checksums(host, serial, device.path, where))
+    result = await state.parts.transport.run(driver.reads(host).device(serial, device.path, where))
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith("sum ")]
     read = {int(row[2]): (row[3], int(row[4])) for row in rows if len(row) == 5}
     short = [first for first, count in where if read.get(first, ("", 0))[1] <= (count - 1) * BLOCK]

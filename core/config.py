@@ -178,7 +178,7 @@ def application(reader: _Reader, node: yaml.Node, key: str) -> ApplicationSettin
     return ApplicationSettings(**_fill(reader, node, key, _APPLICATION, ("name",), {"name": ""}))
 
 
-_APPLICATION: Mapping[str, Check] = dict.fromkeys(("name", "running", "stop", "start", "check"), text)
+_APPLICATION: Mapping[str, Check] = dict.fromkeys(("name", "running", "stop", "start", "check", "rehearse"), text)
 _MOUNT: Mapping[str, Check] = {"prefix": remote_path, "read_only": truth}
 _FREEZE: Mapping[str, Check] = {"enabled": truth, "seconds": number(2, 600)}
 _BACKUP: Mapping[str, Check] = {

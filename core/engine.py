@@ -316,7 +316,7 @@ class Engine:
         if not points:
             return ""
         try:
-            result = await self._transport.run(drivers.source.users(drivers.source_ref, points))
+            result = await self._transport.run(drivers.source.reads(drivers.source_ref).users(points))
         except SplitmountError as error:
             return str(error)
         rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if line.startswith("users ")]

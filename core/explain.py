@@ -31,6 +31,24 @@ EXPLAIN: Mapping[str, Explain] = {
         "It reads filesystems in use: what is written meanwhile may be half in it. The application rests, where one is configured.",
         "tar or restic over the mount points, on the source.",
     ),
+    "sample-source": Explain(
+        "Reads some files of the source, chosen by chance, and keeps their checksums.",
+        "The same files of the copy must hold the same, or have been changed since: that proves the copy, not only that it mounts.",
+        "It only reads. Listing all names of a large filesystem takes its time; it is done before anything is frozen.",
+        "find DIRECTORY -xdev -type f; cksum FILE.",
+    ),
+    "sample-copy": Explain(
+        "Reads the same files of the mounted copy. One that differs is read on the source again.",
+        "A file that differs and has not changed on the source is damage that a mount does not show.",
+        "It only reads. What differs without a reason ends the rehearsal, and cleanup follows.",
+        "cksum FILE, on both hosts.",
+    ),
+    "rehearse-application": Explain(
+        "Runs the configuration's own command on the target, with the place of the copy in $PREFIX.",
+        "Only the application can say whether it can work with the copy.",
+        "It writes to the BCVs. The command must take no network address and leave nothing running; it is not shown to us whether it does.",
+        "The command, with PREFIX set.",
+    ),
     "put-back": Explain(
         "Writes the files of the backup to where they were; a file of the same name is replaced, nothing is removed. Then reads each back.",
         "The backup is the copy that is left, or the one wanted; its checksums prove that each file is as it was.",

@@ -23,6 +23,7 @@ from core.model import Estate, PairState, PairStatus
 from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
 from core.progress import Rate
+from core.rehearse import sample
 from core.settings import SetSettings
 from core.transport import Channel, Command, Session, Status, Transport
 
@@ -58,6 +59,7 @@ class RunState:
     estate: Estate | None = None
     statuses: tuple[PairStatus, ...] = ()
     record: BackupRecord | None = None
+    sample: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def directory(self) -> str:
@@ -402,6 +404,7 @@ HANDLERS: Mapping[StepKind, Handler] = {
     StepKind.PUT_BACK: put_back,
     StepKind.VERIFY: verify,
     StepKind.COMPARE: compare,
+    StepKind.SAMPLE: sample,
 }
 
 

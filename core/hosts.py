@@ -66,6 +66,22 @@ class OwnGroup:
     lost: bool = False
 
 
+class Reads(Protocol):
+    """Questions to one host that change nothing and need no knowledge of its volume manager."""
+
+    def users(self, mount_points: tuple[str, ...]) -> Command:
+        """Who uses mounted filesystems: a line `users NUMBER PROCESS ...` for each, in order; `no fuser` where nobody can tell."""
+
+    def device(self, serial: str, path: str, places: Places) -> Command:
+        """Read places of the device with that serial and path; a line `sum SERIAL FIRST CRC BYTES` for each place."""
+
+    def sample(self, mount_points: tuple[str, ...], count: int) -> Command:
+        """Read some files by chance below mount points, each filesystem by itself; a line `file CRC BYTES PATH` for each."""
+
+    def files(self, paths: tuple[str, ...]) -> Command:
+        """Read these files; a line `file CRC BYTES PATH` for each that could be read."""
+
+
 class HostDriver(Protocol):
     """Reads are commands with a pure parser; changes are steps that only a run may send."""
 
@@ -110,14 +126,14 @@ class HostDriver(Protocol):
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
         """Mount one filesystem of the imported group."""
 
+    def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
+        """Check a filesystem of an imported group that is unmounted again, repairing nothing; None where its mount checks it."""
+
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Unmount the group's filesystems, innermost first, and take the group out of use; the undo starts it again."""
 
-    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
-        """Ask who uses mounted filesystems: a line `users NUMBER PROCESS ...` for each, in order; `no fuser` where nobody can tell."""
-
-    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
-        """Read places of the device with that serial and path; a line `sum SERIAL FIRST CRC BYTES` for each place."""
+    def reads(self, host: HostRef) -> Reads:
+        """What can be asked of the host with plain tools."""
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Bring the group into use, check its filesystems and mount them, outermost first."""

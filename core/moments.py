@@ -1,4 +1,4 @@
-"""The moments that the tool exists for: restore from the mirror, takeover from a dead source, rehearsal. Pure, as all planning."""
+"""The moments that the tool exists for: restore from the mirror, takeover from a dead source. Pure, as all planning."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from core.model import MOUNTED_KINDS, HostFacts, PairState, VolumeGroup
 from core.operations import (
     Context,
     Planned,
-    after_policy,
     await_state,
     before_policy,
     bring_up,
-    clean_up,
     import_requests,
-    keep_map,
     measure,
     phased,
     settle,
@@ -32,20 +29,6 @@ from core.settings import FreezeSettings, PrePolicy
 from core.transport import Command, Effect
 
 _MB = 1 << 20
-
-
-# --- rehearsal --------------------------------------------------------------------------------------------------------
-
-
-def plan_rehearse(context: Context) -> Planned:
-    """A takeover beside the running source, under other names and below a prefix, which leaves nothing behind."""
-    before = before_policy(context)
-    up = bring_up(context, before.pairs)
-    after, summary = after_policy(context, before.pairs)
-    start = [measure(context, Phase.MEASURE, "basis", context.settings.source), keep_map(context)]
-    what = "rehearses a takeover: the copy comes up beside the source under other names, is checked and mounted, and goes again"
-    untested = "not tested: names and mount points of the source, an application, network addresses"
-    return [*start, *before.steps, *up, *clean_up(context, up), *after], [what, *before.summary, *summary, untested]
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ class Phase(StrEnum):
     START = "start"
     IMPORT = "import"
     MOUNT = "mount"
+    CHECK = "check"
     BACKUP = "backup"
     CLEANUP = "cleanup"
     AFTER = "after"
@@ -44,6 +45,7 @@ class StepKind(StrEnum):
     AWAIT = "await"  # poll the array until the pairs are in the state
     BACKUP = "backup"  # the backup driver copies
     PUT_BACK = "put back"  # files of a backup onto mounted filesystems
+    SAMPLE = "sample"  # read some files on the source, or the same of the copy
     COMPARE = "compare"  # read the same places of each standard and its BCV, and compare checksums
     VERIFY = "verify"  # the backup driver reads back what it wrote
 

@@ -13,10 +13,11 @@ from core.facade import PlanRequest
 from core.failback import TAKEN, failback_conditions, plan_failback
 from core.mapfile import MapFile, host_facts
 from core.model import Estate, Finding, HostFacts, PairState
-from core.moments import plan_rehearse, plan_restore, plan_takeover
+from core.moments import plan_restore, plan_takeover
 from core.operations import NOTHING_ELSE, ORDINARY, Background, Context, Planned, SetDrivers, basis, unique
 from core.plan import Condition, Plan
 from core.put_back import plan_put_back, put_back_conditions
+from core.rehearse import plan_rehearse
 from core.safety import safety_conditions
 from core.settings import SetSettings
 

@@ -92,6 +92,7 @@ class ApplicationSettings:
     """What works on the data, as commands of the operator's own for the host that holds it; empty ones are not done.
 
     `running` ends with 0 while it runs and 1 when it does not, and changes nothing; `check` ends with 0 when the service is well.
+    `rehearse` tries it on a copy whose filesystems are below $PREFIX, takes no network address, leaves nothing running, and ends with 0.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ApplicationSettings:
     stop: str = ""
     start: str = ""
     check: str = ""
+    rehearse: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import HostFacts
 from core.plan import Step
 from core.transport import Command, Result
 from hostdrivers import aix_discovery, aix_steps
+from hostdrivers.reads import PlainReads
 
 
 class AixDriver:
@@ -59,17 +60,17 @@ class AixDriver:
         """One filesystem checked and mounted."""
         return aix_steps.mount(host, request, mount)
 
+    def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
+        """No: it was checked before it was mounted."""
+        return None
+
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Out of use on its own host."""
         return aix_steps.stop_group(host, own)
 
-    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
-        """Who works there."""
-        return aix_steps.users(host, mount_points)
-
-    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
-        """What the device holds there."""
-        return aix_steps.checksums(host, serial, path, places)
+    def reads(self, host: HostRef) -> PlainReads:
+        """With the tools of AIX."""
+        return aix_steps.reads(host)
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """In use again."""

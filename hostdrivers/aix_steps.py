@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
-from hostdrivers import script
 from hostdrivers.aix_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -27,6 +26,7 @@ from hostdrivers.aix_scripts import (
     PATH,
     STOP_OWN,
 )
+from hostdrivers.reads import PlainReads
 from hostdrivers.script import change, facts, prelude, refuse_system
 
 NAME_LENGTH = 15  # characters of a group's or volume's name on AIX
@@ -281,11 +281,6 @@ oslevel -s
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
 
 
-def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
-    """A read of these places of a device."""
-    return script.checksums(host, prelude(host.become, PATH), serial, path, places, "aix")
-
-
-def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
-    """A read of who uses mounted filesystems."""
-    return script.users(host, prelude(host.become, PATH), mount_points, "aix")
+def reads(host: HostRef) -> PlainReads:
+    """With the way to become privileged, and the search path."""
+    return PlainReads(host, prelude(host.become, PATH), "aix")

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import VolumeGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command
-from hostdrivers import script
 from hostdrivers.hpux_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -28,6 +27,7 @@ from hostdrivers.hpux_scripts import (
     TABLE,
     TABLE_UNDO,
 )
+from hostdrivers.reads import PlainReads
 from hostdrivers.script import change, facts, prelude
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
@@ -280,11 +280,6 @@ uname -r
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
 
 
-def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
-    """A read of these places of a device."""
-    return script.checksums(host, prelude(host.become, PATH), serial, path, places, "hpux")
-
-
-def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
-    """A read of who uses mounted filesystems."""
-    return script.users(host, prelude(host.become, PATH), mount_points, "hpux")
+def reads(host: HostRef) -> PlainReads:
+    """With the way to become privileged, and the search path."""
+    return PlainReads(host, prelude(host.become, PATH), "hpux")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import HostFacts
 from core.plan import Step
 from core.transport import Command, Result
 from hostdrivers import linux_discovery, linux_steps
+from hostdrivers.reads import PlainReads
 
 
 class LinuxDriver:
@@ -59,17 +60,17 @@ class LinuxDriver:
         """One filesystem mounted."""
         return linux_steps.mount(host, request, mount)
 
+    def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
+        """By e2fsck or xfs_repair, which change nothing with -n; a mount has replayed the journal before."""
+        return linux_steps.check_unmounted(host, request, mount)
+
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         """Out of use on its own host."""
         return linux_steps.stop_group(host, own)
 
-    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
-        """Who works there."""
-        return linux_steps.users(host, mount_points)
-
-    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
-        """What the device holds there."""
-        return linux_steps.checksums(host, serial, path, places)
+    def reads(self, host: HostRef) -> PlainReads:
+        """With the tools of Linux."""
+        return linux_steps.reads(host)
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         """In use again."""

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import PhysicalVolume
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
-from hostdrivers import script
 from hostdrivers.linux_discovery import mapper_path
 from hostdrivers.linux_scripts import (
     ACTIVATE,
@@ -35,6 +34,7 @@ from hostdrivers.linux_scripts import (
     USERS,
 )
 from hostdrivers.linux_shell import prelude, quoted, valid_name
+from hostdrivers.reads import PlainReads
 from hostdrivers.script import refuse_system
 
 _MOUNT_OPTIONS = {"xfs": ",nouuid"}
@@ -196,6 +196,32 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
     )
 
 
+_CHECKS = {"xfs": "xfs_repair -n"}
+
+
+def check_unmounted(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
+    """Check the copy of one filesystem after its journal was replayed and it was unmounted; nothing is repaired."""
+    node, check = mapper_path(request.new_name, mount_.volume), _CHECKS.get(mount_.kind, "e2fsck -f -n")
+    text = f"""node={shlex.quote(node)}
+[ -z "`findmnt -n -o TARGET --source "$node"`" ] || refuse "$node is mounted"
+$S {check} "$node" < /dev/null || fail "{check} of $node found something: the copy is not whole"
+"""
+    return Step(
+        f"fsck-{request.group.name}-{mount_.volume}",
+        Phase.CLEANUP,
+        StepKind.COMMAND,
+        f"Check the {mount_.kind} of {mount_.source_mount_point}",
+        host.name,
+        Explain(
+            f"Runs {check} over {node}, which changes nothing.",
+            "A copy that mounts is not proved whole; its filesystem's own check looks at all of its structure.",
+            "None: it only reads the BCV. What it finds ends the run, and cleanup goes on.",
+            f"{check} {node}",
+        ),
+        command=Command(host.name, f"check {node}", text, prelude=prelude(host.become), timeout=3600),
+    )
+
+
 def _lines(host_mounts: Iterable[Mount], group: str, options: str = "defaults") -> str:
     """Device, kind, options and mount point of each, for a function that reads them."""
     return "".join(f"{mapper_path(group, m.volume)}|{m.kind}|{m.options or options}|{m.mount_point}\n" for m in host_mounts)
@@ -316,11 +342,6 @@ $S lvm version 2>/dev/null | head -n 1
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become))
 
 
-def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
-    """A read of these places of a device."""
-    return script.checksums(host, prelude(host.become), serial, path, places, "linux")
-
-
-def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
-    """A read of who uses mounted filesystems."""
-    return script.users(host, prelude(host.become), mount_points, "linux")
+def reads(host: HostRef) -> PlainReads:
+    """With the way to become privileged, and the search path."""
+    return PlainReads(host, prelude(host.become), "linux")

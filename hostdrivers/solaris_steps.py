@@ -17,10 +17,10 @@ from collections.abc import Iterable
 
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.hosts import HostRef, ImportRequest, Mount, OwnGroup, Places
+from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Command, Effect
-from hostdrivers import script
+from hostdrivers.reads import PlainReads
 from hostdrivers.script import change, facts, prelude, refuse_system
 from hostdrivers.solaris_scripts import (
     ACTIVATE,
@@ -304,11 +304,6 @@ pkginfo -l VRTSvxvm | grep VERSION
     return Command(host.name, f"check {host.name}", text, prelude=prelude(host.become, PATH))
 
 
-def checksums(host: HostRef, serial: str, path: str, places: Places) -> Command:
-    """A read of these places of a device."""
-    return script.checksums(host, prelude(host.become, PATH), serial, path, places, "solaris")
-
-
-def users(host: HostRef, mount_points: tuple[str, ...]) -> Command:
-    """A read of who uses mounted filesystems."""
-    return script.users(host, prelude(host.become, PATH), mount_points, "solaris")
+def reads(host: HostRef) -> PlainReads:
+    """With the way to become privileged, and the search path."""
+    return PlainReads(host, prelude(host.become, PATH), "solaris")

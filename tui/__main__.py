@@ -57,7 +57,10 @@ def parser() -> argparse.ArgumentParser:
     run = add("run", "do it: backup, map, split, establish, cleanup, rehearse, restore, takeover, failback")
     _operation(run)
     run.add_argument(
-        "--confirm", metavar="SET", default="", help="for restore, takeover and failback: the set's name once more, instead of --yes"
+        "--confirm",
+        metavar="SET",
+        default="",
+        help="for restore, takeover and failback: the set's name once more, instead of --yes",
     )
     run.add_argument(
         "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"

@@ -124,7 +124,7 @@ class LinuxFiles(Machine):
         """By name."""
         table: dict[str, Callable[[Call], Answer]] = {
             "findmnt": self._findmnt, "mountpoint": self._mountpoint, "mount": self._mount, "umount": self._umount,
-            "fsfreeze": self._fsfreeze, "fsck": self._fsck, "blkid": self._blkid, "fuser": self._fuser, "uname": self._uname,
+            "fsfreeze": self._fsfreeze, "fsck": self._fsck, "e2fsck": self._fsck, "xfs_repair": self._fsck, "blkid": self._blkid, "fuser": self._fuser, "uname": self._uname,
             "test": self._test, "[": self._test, "mkdir": self._mkdir, "date": self._date,
         }  # fmt: skip
         return {

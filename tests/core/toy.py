@@ -220,6 +220,25 @@ class ToyArray:
         return replace(pair, state=state, ready=ready, split_id=split_id)
 
 
+class ToyReads:
+    """Fits `core.hosts.Reads`: nobody works, devices and files are all alike."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def users(self, mount_points: tuple[str, ...]) -> Command:
+        return Command(self._host, "users", "".join(f"echo users {n}\n" for n, _ in enumerate(mount_points)))
+
+    def device(self, serial: str, path: str, places: Places) -> Command:
+        return Command(self._host, "read", "\n".join(f"echo sum {serial} {at} 1 {n * BLOCK}" for at, n in places))
+
+    def sample(self, mount_points: tuple[str, ...], count: int) -> Command:
+        return Command(self._host, "sample", "".join(f"echo file 1 1 {point}/file\n" for point in mount_points))
+
+    def files(self, paths: tuple[str, ...]) -> Command:
+        return Command(self._host, "files", "".join(f"echo file 1 1 {path}\n" for path in paths))
+
+
 class ToyHost:
     """A host driver whose steps make and remove files below the world's directory, by real shell jobs."""
 
@@ -277,17 +296,17 @@ class ToyHost:
         name = "mounted-" + mount.source_mount_point.strip("/").replace("/", "_")
         return self._step(host, Phase.MOUNT, name, f"active-{request.group.name}")
 
+    def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
+        return None
+
     def stop_group(self, host: HostRef, own: OwnGroup) -> Step:
         return self._step(host, Phase.STOP, f"stopped-{own.group.name}", ".")
 
     def start_group(self, host: HostRef, own: OwnGroup) -> Step:
         return self._step(host, Phase.START, f"started-{own.group.name}", f"stopped-{own.group.name}")
 
-    def users(self, host: HostRef, mount_points: tuple[str, ...]) -> Command:
-        return Command(host.name, "users", "".join(f"echo users {n}\n" for n, _ in enumerate(mount_points)))
-
-    def checksums(self, host: HostRef, serial: str, path: str, places: Places) -> Command:
-        return Command(host.name, "read", "\n".join(f"echo sum {serial} {at} 1 {n * BLOCK}" for at, n in places))
+    def reads(self, host: HostRef) -> ToyReads:
+        return ToyReads(host.name)
 
     def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
         return self._step(host, Phase.MOUNT, f"table-{request.group.name}", f"active-{request.group.name}")

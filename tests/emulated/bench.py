@@ -15,6 +15,7 @@ from core.engine import Engine
 from core.events import Event, RunEnded, RunPaused, StepEnded
 from core.facade import PlanRequest
 from core.plan import Plan
+from core.settings import ApplicationSettings
 from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.estate import Builder, Estate, Family, RunningEstate
 from hostdrivers.emulated.families import FAMILIES
@@ -33,10 +34,10 @@ class Bench:
         self.engine = self.another_engine()
         self.events: list[Event] = []
 
-    def another_engine(self, *, read_only: bool = False) -> Engine:
-        """A console of its own on the same estate; close it."""
+    def another_engine(self, *, read_only: bool = False, application: ApplicationSettings | None = None) -> Engine:
+        """A console of its own on the same estate, with an application in each set where one is given; close it."""
         settings = load(self.estate.config)
-        sets = {name: replace(one, wait_limit=2) for name, one in settings.sets.items()}
+        sets = {name: replace(one, wait_limit=2, application=application) for name, one in settings.sets.items()}
         arrays = {"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)}
         tables = replace(TABLES, arrays=arrays)
         return build_engine(replace(settings, sets=sets), read_only=read_only, tables=tables)

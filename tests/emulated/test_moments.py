@@ -14,7 +14,7 @@ from core.errors import Refused, SplitmountError
 from core.events import RunEnded, SetMeasured
 from core.facade import PlanRequest
 from core.plan import Verdict, Weight
-from core.settings import PostPolicy
+from core.settings import ApplicationSettings, PostPolicy
 from hostdrivers.emulated.array import TRACK
 from hostdrivers.emulated.estate import Family
 from hostdrivers.emulated.linux import Linux
@@ -208,6 +208,57 @@ def test_a_rehearsal_leaves_nothing_and_the_source_untouched(night: tuple[Bench,
     assert [note.split(" on ")[0] for note in seen.notes] == ["backed up", "rehearsed"]
     assert family.target.mounts == {}
     assert (source_files(made, family), images(family)) == (before, disks)
+
+
+def test_a_rehearsal_proves_the_copy_by_files_of_the_source_and_by_the_check_of_each_filesystem(
+    night: tuple[Bench, Family],
+) -> None:
+    made, family = night
+    name = family.set_name
+    assert "not tested: names and mount points of the source, network addresses, checksums of files" in "\n".join(
+        made.plan(PlanRequest("rehearse", name)).summary
+    )
+    assert made.run(PlanRequest("establish", name)).exit_code == 0
+    plan = made.plan(PlanRequest("rehearse", name))
+    assert any(line.startswith("tested: import, mount, the check of every filesystem, checksums") for line in plan.summary)
+    checks = [s for s in plan.steps if s.id.startswith("fsck-")]
+    assert len(checks) == (2 if family.source.os == "linux" else 0)  # elsewhere each is checked before its mount
+    end = made.finish(made.engine.start(plan).result())
+    assert end.exit_code == 0, end.message
+    found = made.steps(end.run)["sample-copy"].message
+    assert found.endswith("files of the copy are as on the source")
+    assert int(found.split()[0]) == min(40, len(source_files(made, family)))
+
+
+def test_a_copy_that_is_not_what_the_source_was_ends_the_rehearsal_and_is_cleaned_up(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    name = family.set_name
+    assert made.run(PlanRequest("establish", name)).exit_code == 0
+    plan = made.plan(PlanRequest("rehearse", name, post_policy=PostPolicy.LEAVE_DOWN))
+    number = made.engine.start(plan, stepwise=True).result()
+    made.go(number, next(i for i, s in enumerate(plan.steps) if s.id == "sample-copy"))
+
+    def spoil() -> None:
+        for point in list(family.target.mounts):
+            for path in made_files(family, point.removeprefix(family.prefix)):
+                family.target.root.write_file(family.prefix + path, b"spoilt")
+
+    made.running.do(spoil)
+    made.engine.proceed(number, to_end=True)
+    end = made.finish(number)
+    assert end.exit_code == 4
+    assert "the copy is not what the source was" in end.message
+    assert family.target.mounts == {}
+
+
+def test_an_application_is_tried_on_the_copy_by_its_own_command(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made:
+        for command, code in (("ls $PREFIX/srv/web > /dev/null", 0), ("ls $PREFIX/nowhere", 4)):
+            made.engine.close()
+            made.engine = made.another_engine(application=ApplicationSettings("shop", rehearse=command))
+            plan = made.plan(PlanRequest("rehearse", "linux-web"))
+            assert any("shop" in line for line in plan.summary if line.startswith("tested:"))
+            assert made.finish(made.engine.start(plan).result()).exit_code == code
 
 
 def test_a_dead_source_is_taken_over_from_the_kept_map_under_its_own_names(night: tuple[Bench, Family]) -> None:

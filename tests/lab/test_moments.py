@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from core.facade import PlanRequest
 from core.model import PairState
 from core.settings import PostPolicy
+from core.transport import Command, Result
 from tests.lab.estate import Lab
 from tests.lab.layouts import AWKWARD_MOUNTS, FIND_DISK, ORDINARY_MOUNTS, last_numbers, start_writer
 from tests.lab.product import RUN_LIMIT, Product, files_of, identity, product, splitmount, traces
@@ -19,6 +22,25 @@ def point_in_time(lab: Lab, made: Product) -> dict[str, str]:
     before = files_of(lab, "source", "", ORDINARY_MOUNTS)
     made.do("rehearse", "ordinary", post=PostPolicy.LEAVE_DOWN)
     return before
+
+
+def copied_by(made: Product) -> list[int]:
+    """How many bytes the array says that its restores copy, each time that somebody looks."""
+    seen: list[int] = []
+
+    def look(command: Command, result: Result) -> None:
+        if command.title == "read pair states" and result.exit_status == 0:
+            jobs = json.loads(result.stdout.splitlines()[1])
+            seen.append(sum(job["total-progress"] for job in jobs if job["id"].startswith("sm.r.")))
+
+    made.transport.after = look
+    return seen
+
+
+def differing(made: Product) -> int:
+    """The bytes of all tracks in which standards and BCVs differ now."""
+    pairs = made.measure("ordinary").estate.pairs
+    return sum(((s.std_tracks or 0) + (s.bcv_tracks or 0)) * s.track_size for s in pairs)
 
 
 def left(found: dict[str, str]) -> dict[str, str]:
@@ -37,9 +59,13 @@ def test_a_rehearsal_leaves_nothing_and_what_was_destroyed_comes_back(fresh_mirr
             lab.ssh("source", damage)
             plan = made.plan("restore", "ordinary")
             print(f"\n{chr(10).join(plan.summary)}")
+            differs, copied = differing(made), copied_by(made)
             end = made.run(plan, confirmed="ordinary")
             assert end.exit_code == 0, f"{end.message}\n{made.story(end.run)}"
             print(made.story(end.run))
+            whole = sum(s.std_size or 0 for s in made.measure("ordinary").estate.pairs)
+            print(f"differing tracks {differs} bytes before the unmounts; copied by the array {max(copied)} of {whole} bytes")
+            assert max(copied) <= differs + (2 << 20)  # what the unmounts write comes to it
             assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
             assert made.states("ordinary") == [PairState.SPLIT, PairState.SPLIT]
         assert identity(lab)["pvs"] == known["pvs"]
