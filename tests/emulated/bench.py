@@ -54,15 +54,21 @@ class Bench:
         """Plan it, run it, and wait for its end."""
         return self.finish(self.engine.start(self.plan(request), stepwise=False).result())
 
-    def go(self, number: int, steps: int) -> None:
-        """Let a run that goes step by step do so many steps."""
-        for done in range(steps):
-            self.engine.proceed(number)
-            limit = time.monotonic() + 60
-            while sum(isinstance(e, RunPaused) and e.run == number for e in self.events) < done + 2:
+    def go(self, number: int, before: str) -> None:
+        """Let a run that goes step by step do all the steps before the one with this id; there is no pause between freeze and thaw."""
+        limit, seen = time.monotonic() + 60, 0
+        while True:
+            while len(at := self._paused(number)) == seen:
                 self.events += self.engine.drain()
-                assert time.monotonic() < limit, "the run does not pause"
+                assert time.monotonic() < limit, f"the run does not come to {before}; it paused before {at}"
                 time.sleep(0.02)
+            if at[-1] == before:
+                return
+            seen = len(at)
+            self.engine.proceed(number)
+
+    def _paused(self, number: int) -> list[str]:
+        return [e.step for e in self.events if isinstance(e, RunPaused) and e.run == number]
 
     def finish(self, number: int) -> RunEnded:
         """Wait for the end of a run."""

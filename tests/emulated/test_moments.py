@@ -18,7 +18,7 @@ from core.settings import ApplicationSettings, PostPolicy
 from hostdrivers.emulated.array import TRACK
 from hostdrivers.emulated.estate import Family
 from hostdrivers.emulated.linux import Linux
-from tests.emulated.bench import NAMES, Bench, bench
+from tests.emulated.bench import NAMES, Bench, bench, digests
 
 
 @pytest.fixture(params=NAMES)
@@ -50,8 +50,6 @@ def damage(made: Bench, family: Family) -> None:
 
 
 def made_files(family: Family, point: str) -> list[str]:
-    from tests.emulated.bench import digests
-
     return [point + path for path in digests(family.source, point) if path.count("/") == 1]
 
 
@@ -188,8 +186,8 @@ def test_a_copy_that_is_mounted_on_the_target_refuses_a_restore(night: tuple[Ben
     made, family = night
     plan = made.plan(PlanRequest("rehearse", family.set_name, post_policy=PostPolicy.LEAVE_DOWN))
     number = made.engine.start(plan, stepwise=True).result()
-    last = next(i for i, s in enumerate(plan.steps) if s.id.startswith("undo-"))
-    made.go(number, last)
+    first = next(s.id for s in plan.steps if s.id.startswith("undo-"))
+    made.go(number, first)
     with pytest.raises(Refused, match="refused"):
         confirmed(made, "restore", family.set_name)
     made.engine.proceed(number, to_end=True)
@@ -236,12 +234,12 @@ def test_a_copy_that_is_not_what_the_source_was_ends_the_rehearsal_and_is_cleane
     assert made.run(PlanRequest("establish", name)).exit_code == 0
     plan = made.plan(PlanRequest("rehearse", name, post_policy=PostPolicy.LEAVE_DOWN))
     number = made.engine.start(plan, stepwise=True).result()
-    made.go(number, next(i for i, s in enumerate(plan.steps) if s.id == "sample-copy"))
+    made.go(number, "sample-copy")
 
     def spoil() -> None:
         for point in list(family.target.mounts):
-            for path in made_files(family, point.removeprefix(family.prefix)):
-                family.target.root.write_file(family.prefix + path, b"spoilt")
+            for path in digests(family.target, point):
+                family.target.root.write_file(point + path, b"spoilt")
 
     made.running.do(spoil)
     made.engine.proceed(number, to_end=True)
