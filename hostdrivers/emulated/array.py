@@ -87,8 +87,9 @@ class Disk:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes as a host reads them. NotReady, or ValueError beyond the device."""
-        self._array.fetch(self, self._span(offset, length))
-        return os.pread(self._file, length, offset)
+        tracks = self._span(offset, length)
+        self._array.fetch(self, tracks)
+        return self._bytes(offset, length, tracks)
 
     def write(self, offset: int, data: bytes) -> None:
         """Bytes as a host writes them: the pairs of the device hear of each track. NotReady, or ValueError as `read`."""
@@ -100,7 +101,21 @@ class Disk:
 
     def image(self) -> bytes:
         """All its bytes as they lie in the array, ready or not; for tests."""
-        return os.pread(self._file, self.size, 0)
+        return self._bytes(0, self.size, range(self.tracks))
+
+    def stored(self) -> bytes:
+        """The bytes of its written tracks, in their order; for tests."""
+        return b"".join(os.pread(self._file, TRACK, track * TRACK) for track in sorted(self.written))
+
+    def _bytes(self, offset: int, length: int, tracks: range) -> bytes:
+        """What lies in the file, without reading its holes: the system would fill its cache with zeros for them."""
+        if self.written.isdisjoint(tracks):
+            return bytes(length)
+        data, end = bytearray(length), offset + length
+        for track in self.written.intersection(tracks):
+            first, last = max(offset, track * TRACK), min(end, (track + 1) * TRACK)
+            data[first - offset : last - offset] = os.pread(self._file, last - first, first)
+        return bytes(data)
 
     def take(self, other: Disk, track: int) -> None:
         """Copy a track inside the array; a hole clears what is here, and stays a hole where nothing was."""

@@ -104,7 +104,7 @@ def pack(tree: FileSystem, top: str = "/", skip: Collection[str] = ()) -> bytes:
 
 def unpack(data: bytes, tree: FileSystem, top: str) -> None:
     """Put the files of a tar below `top`."""
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for info in tar:
             put(tree, info, b"" if not info.isreg() else _contents(tar, info), top)
 

@@ -234,12 +234,13 @@ class Machine:
         table |= self.programs()
         table["type"] = _type(frozenset(table) - (MODERN - self.modern), frozenset(shell.capabilities().builtins) - MODERN)
         for name, program in table.items():
-            shell.add_command(name, _adapted(self, program))
+            command = _adapted(self, program)
+            shell.add_command(name, command)
             if "/" in name:
                 self.executable(name)
             else:
                 for directory in ("/usr/bin", "/usr/sbin", "/sbin"):
-                    shell.add_command(f"{directory}/{name}", _adapted(self, program))
+                    shell.add_command(f"{directory}/{name}", command)
         return shell
 
 
