@@ -49,7 +49,7 @@ for s in $serials; do
     look_at_disks
     p=`path_of "$s"` || exit 90
     if [ -n "$p" ] && $S timeout -s KILL 10 dd if="$p" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null; then break; fi
-    [ $((`date +%s` - began)) -lt 30 ] || fail "the device with serial $s did not become readable: ${p:-it is not there}"
+    [ $((`date +%s` - began)) -lt $patience ] || fail "the device with serial $s did not become readable: ${p:-it is not there}"
     sleep 0.5
   done
   $S blockdev --flushbufs "$p" || fail "$p: cached blocks could not be dropped"

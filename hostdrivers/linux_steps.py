@@ -46,7 +46,7 @@ def _change(host: HostRef, title: str, text: str, *, limit: float = 300.0) -> Co
 
 def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
     """Make the BCVs visible; each is proved by its serial and by reading from it."""
-    head = f"serials={shlex.quote(' '.join(bcvs))}\n"
+    head = f"serials={shlex.quote(' '.join(bcvs))}\npatience=30\n"  # seconds until a device that is not there is given up
     return Step(
         "attach",
         Phase.IMPORT,
