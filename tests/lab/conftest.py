@@ -13,14 +13,21 @@ from tests.lab.layouts import make_awkward, make_ordinary, reset_mirrors
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The estate with both layouts, started once for the session."""
+    """The estate with its ordinary layout, started once for the session."""
     if os.environ.get("SPLITMOUNT_LAB") != "1":
         pytest.skip("the real estate runs only with SPLITMOUNT_LAB=1")
     with open_lab() as running:
         running.seconds["ordinary"] = make_ordinary(running)
-        running.seconds["awkward"] = make_awkward(running)
         print(f"lab: {running.seconds}")
         yield running
+
+
+@pytest.fixture(scope="session")
+def awkward(lab: Lab) -> Lab:
+    """The estate with the awkward layout beside the ordinary one; made when the first test wants it, and then there to stay."""
+    lab.seconds["awkward"] = make_awkward(lab)
+    print(f"lab: {lab.seconds}")
+    return lab
 
 
 @pytest.fixture

@@ -143,18 +143,18 @@ class Writer:
 
 def make_ordinary(lab: Lab) -> float:
     """Make group vgdata with a nested pair of filesystems and their files; returns the seconds it took."""
-    return _make(lab, ORDINARY, {"/srv/data": 24 * 1024, "/srv/data/logs": 16 * 1024})
+    return _make(lab, ORDINARY, {"/srv/data": 6 * 1024, "/srv/data/logs": 4 * 1024})
 
 
 def make_awkward(lab: Lab) -> float:
     """Make groups vg-awk and vgpart: stripes, raid1, thin, swap, a partition, blanks; returns the seconds it took."""
     lab.ssh("target", RESTIC_PASSWORD)
-    return _make(lab, AWKWARD, dict.fromkeys(AWKWARD_MOUNTS, 4 * 1024))
+    return _make(lab, AWKWARD, dict.fromkeys(AWKWARD_MOUNTS, 1024))
 
 
 def make_alone(lab: Lab) -> float:
     """Make group vgown on the target itself: the one machine of the set "alone"; returns the seconds it took."""
-    return _make(lab, ALONE, dict.fromkeys(ALONE_MOUNTS, 4 * 1024), "target")
+    return _make(lab, ALONE, dict.fromkeys(ALONE_MOUNTS, 1024), "target")
 
 
 def remove_alone(lab: Lab) -> None:

@@ -50,7 +50,7 @@ def test_an_ordinary_set_goes_through_the_cycle_and_every_copy_is_equal(fresh_mi
     lab.ssh("target", "rm -rf /var/tmp/restored-archive")
 
 
-def test_an_awkward_set_goes_through_the_cycle_and_every_copy_is_equal(fresh_mirrors: Lab) -> None:
+def test_an_awkward_set_goes_through_the_cycle_and_every_copy_is_equal(awkward: Lab, fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
         made.do("establish", "awkward")

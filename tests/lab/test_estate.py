@@ -80,7 +80,8 @@ def test_the_product_can_forward_the_socket_of_the_array(lab: Lab) -> None:
             tunnel.terminate()
 
 
-def test_the_source_has_the_declared_layouts(lab: Lab) -> None:
+def test_the_source_has_the_declared_layouts(awkward: Lab) -> None:
+    lab = awkward
     rows = lab.ssh("source", "lvs --noheadings --separator : -o vg_name,lv_name,segtype --reportformat basic").stdout
     assert {line.strip() for line in rows.splitlines()} >= {
         "vgdata:lvdata:linear",
@@ -157,7 +158,7 @@ def test_a_second_split_shows_new_data_without_a_reboot_of_the_target(fresh_mirr
         refresh(lab.array, ORDINARY_PAIRS)
 
 
-def test_the_awkward_layout_survives_the_same_journey(fresh_mirrors: Lab) -> None:
+def test_the_awkward_layout_survives_the_same_journey(awkward: Lab, fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     establish(lab.array, AWKWARD_PAIRS)
     expected = [checksums(lab, "source", mount) for mount in AWKWARD_MOUNTS]
@@ -187,7 +188,7 @@ def test_a_crashed_array_comes_back_and_the_disks_with_it(fresh_mirrors: Lab) ->
         wait_until(partial(_succeeds, lab, machine, probe), machine, 10.0)
 
 
-def test_the_source_mounts_its_filesystems_again_after_a_power_cut(fresh_mirrors: Lab) -> None:
+def test_the_source_mounts_its_filesystems_again_after_a_power_cut(awkward: Lab, fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     lab.source.reboot()
     assert mount_points(lab, "source") == sorted(ORDINARY_MOUNTS + AWKWARD_MOUNTS)

@@ -75,9 +75,12 @@ def _until_import(made: Product, plan: Plan) -> RunEnded:
 def test_every_pre_policy_does_what_its_table_says(fresh_mirrors: Lab, state: str) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
+        there = False  # in that state: a refusal leaves it so, unless it was a copy under way
         for policy in PrePolicy:
             verbs = CELLS[policy, state]
-            _bring_to(lab, made, state)
+            if not there:
+                _bring_to(lab, made, state)
+            there = verbs is None and state != "copying"
             made.transport.changes.clear()
             if verbs is None:
                 with pytest.raises(Refused, match="nothing was changed"):

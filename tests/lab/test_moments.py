@@ -153,7 +153,7 @@ def test_files_come_back_from_an_archive_and_through_the_bcvs(fresh_mirrors: Lab
         assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
 
 
-def test_files_come_back_from_restic(fresh_mirrors: Lab) -> None:
+def test_files_come_back_from_restic(awkward: Lab, fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
         made.do("establish", "awkward")
