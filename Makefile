@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 K ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table guards demo test lint lab lab-test bench screenshots wheel-test clean
+.PHONY: fault-table guards demo test lint lab lab-image lab-test bench screenshots wheel-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ lint: $(VENV)/dev
 
 lab: $(VENV)/dev
 	$(BIN)/python -m tests.lab -- $(BIN)/splitmount --config {config}
+
+lab-image: $(VENV)/dev
+	$(BIN)/python -m tests.lab.image
 
 lab-test: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=900 --durations=15 $(if $(K),-k "$(K)")
