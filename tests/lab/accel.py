@@ -29,7 +29,7 @@ class Accelerator:
 
 KVM = Accelerator("kvm", "host", 1.0)
 KVM_FILTERED = Accelerator("kvm", "host,arch-capabilities=off", 1.0)
-TCG = Accelerator("tcg,thread=multi", "max", 4.0)
+TCG = Accelerator("tcg,thread=multi", "max,la57=off", 4.0)  # a fifth level of page tables costs time and serves nothing here
 
 
 def choose_accelerator(image: Image) -> Accelerator:
