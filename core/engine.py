@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import getpass
-import itertools
 import socket
 import threading
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from core import rebuild
+from core.alive import AliveMarks
 from core.arrays.base import ArrayDriver
 from core.backups.base import BackupDriver, BackupRecord, Overwrites, Progress, RestoreRequest
 from core.backups.putback import in_scope, present, within
 from core.checks import verify
 from core.damage import mended
 from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
-from core.events import CommandEnded, CommandSent, Event, HostMeasured, Outcome, SetMeasured
-from core.facade import CheckRow, PlanRequest, RunRow
+from core.events import Event, HostMeasured, Outcome, SetMeasured
+from core.facade import Account, CheckRow, PlanRequest, RunRow
 from core.handlers import RunParts
 from core.hosts import HostDriver, HostRef
 from core.journal import Journal, Record
+from core.journalfile import exported, imported
+from core.locks import findings as findings_of_claims
+from core.locks import places, with_locks
+from core.logged import LoggedTransport
 from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
@@ -36,11 +38,12 @@ from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.put_back import trees_of
 from core.recover import cleanup_plan, was_taken_over
+from core.recovery import BY_PERSON, TAKES_BACK, Recovery, RecoveryParts
 from core.run import Run
 from core.safety import other_mirror
 from core.scope import mirrors_of, narrowed, of_plan, with_mirror
 from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
-from core.transport import ByteStream, Command, Result, Session, Status, Transport
+from core.transport import Command, Status, Transport
 
 T = TypeVar("T")
 
@@ -52,80 +55,6 @@ class DriverTables:
     hosts: Mapping[str, HostDriver]
     arrays: Mapping[str, Callable[[ArraySettings], ArrayDriver]]
     backups: Mapping[str, Callable[[BackupSettings], BackupDriver]]
-
-
-class LoggedTransport:
-    """A transport that says what it carries: every command, when it left, and how it came back."""
-
-    def __init__(self, inner: Transport, emit: Callable[[Event], None]) -> None:
-        """Wrap `inner`; `emit` hears CommandSent and CommandEnded."""
-        self._inner = inner
-        self._emit = emit
-        self._numbers = itertools.count(1)
-
-    @property
-    def read_only(self) -> bool:
-        """As the inner transport."""
-        return self._inner.read_only
-
-    def _sent(self, command: Command) -> tuple[int, float]:
-        number = next(self._numbers)
-        self._emit(CommandSent(number, datetime.now(UTC), command))
-        return number, time.monotonic()
-
-    def _ended(self, number: int, began: float, status: Status, exit_status: int | None, note: str) -> None:
-        self._emit(CommandEnded(number, status, exit_status, time.monotonic() - began, note))
-
-    async def run(self, command: Command) -> Result:
-        """Send and wait, both said."""
-        number, began = self._sent(command)
-        try:
-            result = await self._inner.run(command)
-        except SplitmountError as error:
-            self._ended(number, began, Status.FAILED, None, str(error))
-            raise
-        self._ended(number, began, result.status, result.exit_status, result.reason or _last_line(result.stderr))
-        return result
-
-    async def session(self, command: Command) -> Session:
-        """Open a held shell, said."""
-        number, began = self._sent(command)
-        try:
-            session = await self._inner.session(command)
-        except SplitmountError as error:
-            self._ended(number, began, Status.FAILED, None, str(error))
-            raise
-        self._ended(number, began, Status.OK, None, "held open")
-        return session
-
-    def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
-        """Open a stream, said."""
-        return self._stream(command)
-
-    @contextlib.asynccontextmanager
-    async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
-        number, began = self._sent(command)
-        status, note = Status.UNKNOWN, "left before its end"
-        try:
-            async with self._inner.stream(command) as stream:
-                yield stream
-            status, note = Status.OK, "streamed"
-        finally:
-            self._ended(number, began, status, None, note)
-
-    async def reconnect(self, host: str) -> None:
-        """As the inner transport."""
-        await self._inner.reconnect(host)
-
-    async def aclose(self) -> None:
-        """As the inner transport."""
-        await self._inner.aclose()
-
-
-def _last_line(text: str) -> str:
-    """What a command said last on its errors; a report's own marks are no words of the host."""
-    lines = [line for line in text.strip().splitlines() if not line.startswith("@@splitmount-")]
-    return lines[-1] if lines else ""
 
 
 class Engine:
@@ -142,6 +71,10 @@ class Engine:
         self._looking: dict[str, asyncio.Task[HostFacts | str]] = {}
         self._journal: Journal | None = None
         self._maps = MapKeeper(settings.state_dir / "maps")
+        self._alive = AliveMarks(settings.state_dir / "alive")
+        self._recovery = Recovery(
+            RecoveryParts(self._transport, self._records, self._set, self._drivers, self._estate, self._alive)
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._thread.start()
@@ -177,6 +110,34 @@ class Engine:
     def start(self, plan: Plan, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
         """Begin a run."""
         return self._submit(self._start(plan, stepwise, confirmed))
+
+    def unfinished(self) -> Future[Sequence[Account]]:
+        """See `Facade`."""
+        return self._submit(self._recovery.accounts())
+
+    def account(self, run: int) -> Future[Account]:
+        """See `Facade`."""
+        return self._submit(self._recovery.account(run))
+
+    def resume(self, run: int, *, stepwise: bool = False) -> Future[int]:
+        """See `Facade`."""
+        return self._submit(self._resume(run, stepwise))
+
+    def give_up(self, run: int, reason: str, confirmed: str) -> Future[None]:
+        """See `Facade`."""
+        return self._submit(self._give_up(run, reason, confirmed))
+
+    def export_run(self, run: int) -> Future[str]:
+        """See `Facade`."""
+        return self._submit(_soon(lambda: exported(self._open_journal(), run)))
+
+    def import_run(self, text: str) -> Future[int]:
+        """See `Facade`."""
+        return self._submit(_soon(lambda: imported(self._open_journal(), text)))
+
+    def rebuild_runs(self, set_name: str, key: str = "") -> Future[Sequence[int]]:
+        """See `Facade`."""
+        return self._submit(self._rebuild(set_name, key))
 
     def proceed(self, run: int, *, to_end: bool = False) -> None:
         """Let a paused run go on."""
@@ -328,7 +289,34 @@ class Engine:
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
         estate = await self._estate(settings, shared=True)
-        self._events.append(SetMeasured(set_name, estate, self._findings(settings, estate), self._notes(set_name)))
+        findings = (*await self._claimed(settings), *self._findings(settings, estate))
+        self._events.append(SetMeasured(set_name, estate, findings, self._notes(set_name)))
+
+    async def _claimed(self, settings: SetSettings) -> tuple[Finding, ...]:
+        """Who else claims the set: locks and holds, and this console's own runs that have no end."""
+        claims, wrong = await self._recovery.claims(settings)
+        mine = self._recovery.unfinished(settings.name)
+        ours = [past.key for past in mine]
+        unknown = (
+            (
+                Finding(
+                    "CLAIMS_UNKNOWN", Severity.WARNING, settings.name, f"Whether somebody has locked it is not known: {wrong}."
+                ),
+            )
+            if wrong
+            else ()
+        )
+        open_ = tuple(
+            Finding(
+                "RUN_WITHOUT_END",
+                Severity.ERROR,
+                settings.name,
+                f"Run {past.number} ({past.plan.operation}) began at {past.started:%Y-%m-%d %H:%M:%S} UTC and has no end.",
+                f"Look at it, then resume it or take it back: splitmount recover {past.number}",
+            )
+            for past in mine
+        )
+        return (*open_, *findings_of_claims(settings.name, claims, ours), *unknown)
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
         """What verification says, the newest kept map compared; a map that cannot be read is a finding, never ignored."""
@@ -347,10 +335,20 @@ class Engine:
     async def _plan(self, request: PlanRequest) -> Plan:
         if request.operation == "cleanup":
             settings = self._set(request.set_name)
-            return cleanup_plan(settings.name, self._records(), datetime.now(UTC), settings.target)
+            plan = cleanup_plan(settings.name, self._records(), datetime.now(UTC), self._drivers(settings).target_ref)
+            return self._locked(plan)
+        if request.operation == "undo":
+            return self._locked(await self._recovery.undo_plan(request))
+        if request.operation in BY_PERSON:
+            return await self._recovery.person_plan(request)
         settings, estate, findings, kept = await self._basis(request)
         background, now = await self._background(request, settings, kept), datetime.now(UTC)
-        return make_plan(request, settings, estate, self._drivers(settings), now, findings, background)
+        return self._locked(make_plan(request, settings, estate, self._drivers(settings), now, findings, background))
+
+    def _locked(self, plan: Plan) -> Plan:
+        """The plan between its locks; one that only keeps a map needs none."""
+        drivers = self._drivers(self._set(plan.set_name))
+        return plan if plan.operation == "map" else with_locks(plan, places(drivers.target_ref, drivers.array_ref))
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
         settings, estate, findings, kept = await self._basis(request)
@@ -383,7 +381,8 @@ class Engine:
                 f"failback of {settings.name}: the journal of this console knows no takeover of it; nothing was changed"
             )
         try:
-            return cleanup_plan(settings.name, records, datetime.now(UTC), settings.target, "takeover")
+            target = self._drivers(settings).target_ref
+            return cleanup_plan(settings.name, records, datetime.now(UTC), target, "takeover")
         except Refused:
             return None
 
@@ -429,7 +428,7 @@ class Engine:
         kept = self._kept(settings.name, estate.pairs)
         if request.operation in ("restore", "failback"):
             estate = mended(estate, settings.volume_groups, kept)
-        findings = self._findings(settings, estate)
+        findings = (*await self._claimed(settings), *self._findings(settings, estate))
         self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
         return settings, estate, findings, kept
 
@@ -463,7 +462,18 @@ class Engine:
             raise Refused(f"{plan.operation} of {plan.set_name} starts only when the set's name was typed; nothing was changed")
         if any(r.settings.name == plan.set_name for r in self._parts_running()):
             raise Refused(f"a run of {plan.set_name} is under way on this console")
-        parts = RunParts(
+        if plan.operation not in TAKES_BACK | BY_PERSON and (left := self._recovery.unfinished(plan.set_name)):
+            raise Refused(
+                f"run {left[-1].number} of {plan.set_name} has no end: resume it or take it back first (splitmount recover "
+                f"{left[-1].number}); nothing was changed"
+            )
+        run = Run(self._run_parts(plan, settings), stepwise=stepwise)
+        number = run.begin()
+        self._alive.take(number)
+        return self._go(run, number)
+
+    def _run_parts(self, plan: Plan, settings: SetSettings) -> RunParts:
+        return RunParts(
             plan=plan,
             settings=settings,
             drivers=self._drivers(settings),
@@ -475,10 +485,64 @@ class Engine:
             operator=getpass.getuser(),
             console=socket.gethostname(),
         )
-        run = Run(parts, stepwise=stepwise)
-        number = run.begin()
-        self._runs[number] = (run, self._loop.create_task(run.execute()))
+
+    def _go(self, run: Run, number: int) -> int:
+        task = self._loop.create_task(self._execute(run))
+        task.add_done_callback(lambda _: self._alive.give(number))
+        self._runs[number] = (run, task)
         return number
+
+    async def _execute(self, run: Run) -> None:
+        """The run; when it took back another that had no end, that one has its end now."""
+        end, taken = await run.execute(), int(run.parts.plan.facts.get("takes_back", "0"))
+        if end.outcome is Outcome.OK and any(past.number == taken for past in self._recovery.unfinished()):
+            body = {
+                "outcome": Outcome.UNDONE,
+                "exit_code": 4,
+                "message": f"taken back by run {end.run}",
+                "done": [],
+                "left": [],
+            }
+            self._open_journal().end(taken, body)
+
+    async def _resume(self, number: int, stepwise: bool) -> int:
+        if self.read_only:
+            raise ReadOnlyRefused("this console is read-only: start it without --read-only to resume a run")
+        past = self._recovery.past(number)
+        settings = of_plan(self._set(past.plan.set_name), past.plan)
+        await self._recovery.check_resume(past)
+        if not self._alive.take(number):
+            raise Refused(f"run {number} is under way on this console")
+        run = Run(self._run_parts(past.plan, settings), stepwise=stepwise)
+        return self._go(run, run.take_up(past))
+
+    async def _give_up(self, number: int, reason: str, confirmed: str) -> None:
+        past = self._recovery.past(number)
+        if not reason.strip() or confirmed != past.plan.set_name:
+            raise Refused(
+                f"run {number} is handed over to a person only with a reason, and when the set's name was typed; nothing was changed"
+            )
+        message = f"handed over to a person by {getpass.getuser()}: {reason.strip()}"
+        left = (await self._recovery.account(number)).by_hand
+        body = {"outcome": Outcome.ATTENTION, "exit_code": 5, "message": message, "done": [], "left": left}
+        self._open_journal().end(number, body)
+
+    async def _rebuild(self, set_name: str, key: str) -> Sequence[int]:
+        """The runs of one key from what they left on the target; without a key, of the newest that this journal does not know."""
+        ref = self._drivers(self._set(set_name)).target_ref
+        known = {str(r.body["run_key"]) for rows in self._records().values() for r in rows if "run_key" in r.body}
+        if not key:
+            keys = rebuild.parse_keys(ref, await self._transport.run(rebuild.look(ref)))
+            mine = sorted(k for k in keys if k.startswith(f"{set_name}-") and k not in known)
+            if not mine:
+                raise Refused(
+                    f"{ref.name}: no run of {set_name} left anything there that the journal of this console does not know"
+                )
+            key = mine[-1]
+        if key in known:
+            raise Refused(f"the journal of this console knows the run {key} already")
+        remains = rebuild.parse_remains(ref, await self._transport.run(rebuild.look(ref, key)))
+        return rebuild.rebuild(self._open_journal(), remains)
 
     def _parts_running(self) -> list[RunParts]:
         return [run.parts for run, task in self._runs.values() if not task.done()]
@@ -601,6 +665,10 @@ class Engine:
         await self._transport.aclose()
         if self._journal is not None:
             self._journal.close()
+
+
+async def _soon(work: Callable[[], T]) -> T:
+    return work()
 
 
 async def _nothing() -> tuple[PairStatus, ...]:

@@ -7,6 +7,54 @@ from collections.abc import Mapping
 from core.plan import Explain
 
 EXPLAIN: Mapping[str, Explain] = {
+    "lock": Explain(
+        "Makes a directory with the owner's name in it, in our work directory on that host; refuses when somebody else's is there.",
+        "Two consoles on one set would split and establish against each other. Making a directory is atomic on every system.",
+        "None: it touches nothing but our own work directory. A hold that a person left is found here too, and refuses.",
+        "ls WORK_DIR/locks; cat WORK_DIR/locks/SET/owner.",
+    ),
+    "unlock": Explain(
+        "Removes the lock that this run took, after reading that it is its own.",
+        "The next run of the set needs it.",
+        "None. A lock that is not ours is left alone.",
+        "ls WORK_DIR/locks.",
+    ),
+    "deposit-plan": Explain(
+        "Writes the plan, compressed, into the directory of this run on the target.",
+        "With it and the directories of the jobs, another console can rebuild the journal when this console is lost.",
+        "None: it touches nothing but our own work directory.",
+        "ls WORK_DIR/runs.",
+    ),
+    "hold": Explain(
+        "Writes a small file with owner, reason and end into our work directory on that host.",
+        "Every run of this set, from every console, looks for it before it changes anything, and is refused.",
+        "None for the hosts. A hold that is forgotten ends by itself at its time.",
+        "cat WORK_DIR/holds/SET.",
+    ),
+    "let-go": Explain(
+        "Removes the file of the hold.",
+        "Changes of the set are allowed again.",
+        "Whoever put it there may still count on it: ask first.",
+        "ls WORK_DIR/holds.",
+    ),
+    "unlock-stale": Explain(
+        "Moves the lock aside, if it is still the very one that was shown; it is kept in WORK_DIR/locks/taken.",
+        "A console that died for good leaves its lock behind, and no run can begin.",
+        "If its run is alive after all, two runs work on one set. The jobs that were measured were not running.",
+        "mv WORK_DIR/locks/SET WORK_DIR/locks/taken/.",
+    ),
+    "follow": Explain(
+        "Waits until the job that was under way when the console went has ended, and reads how.",
+        "What a job is still doing must not be taken back beneath it.",
+        "A job that never ends: find out on the host what it waits for. It is never killed.",
+        "cat WORK_DIR/runs/RUN/STEP/rc.",
+    ),
+    "forget-backup": Explain(
+        "Removes the copy that the backup of this run had begun and not finished from the repository.",
+        "It is not listed as a backup, but it takes up room.",
+        "Only an unfinished copy that bears the key of this run is removed.",
+        "ls REPOSITORY/SET; its name ends in .partial.",
+    ),
     "stop": Explain(
         "Unmounts the group's filesystems on the host that owns it, innermost first, and takes the group out of use.",
         "The array is about to change these devices underneath. A host that has them in use would mix old and new, and write over them.",

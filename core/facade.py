@@ -24,6 +24,8 @@ class PlanRequest:
     filesystems, or, `via_bcv`, onto the BCVs first and then BCV -> STD.
     `safety` keeps today's state of the source before anything is overwritten: on another "mirror", or as a "backup" of its
     filesystems. `compare` tells how much of each standard is compared with its BCV afterwards: a "sample", "all", "none".
+    "undo" takes the `run` back that has no end (0: the set's newest), and establishes mirrors that it split, unless
+    `leave_mirrors`; "hold" needs a `reason` and an end (`until`); "let-go" ends it; "unlock" takes a dead run's lock away.
     `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
     """
 
@@ -41,6 +43,10 @@ class PlanRequest:
     via_bcv: bool = False
     safety: str = ""
     compare: str = "sample"
+    run: int = 0
+    leave_mirrors: bool = False
+    reason: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,24 @@ class RunRow:
     exit_code: int | None
     message: str
     summary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A run without an end, for a person: what is known, what is not, and what can be done about it.
+
+    `resume` and `undo` say why that cannot be done, empty where it can; `by_hand` are the commands that take it back.
+    """
+
+    run: int
+    set_name: str
+    operation: str
+    alive: bool
+    known: tuple[str, ...]
+    unknown: tuple[str, ...]
+    resume: str
+    undo: str
+    by_hand: tuple[str, ...]
 
 
 class Facade(Protocol):
@@ -101,6 +125,27 @@ class Facade(Protocol):
 
         Refused unless `confirmed` is the word that the plan asks a person to type.
         """
+
+    def unfinished(self) -> Future[Sequence[Account]]:
+        """The runs that have no end and that nobody on this console executes, oldest first."""
+
+    def account(self, run: int) -> Future[Account]:
+        """What is known of such a run and what is not, measured now, and what can be done about it."""
+
+    def resume(self, run: int, *, stepwise: bool = False) -> Future[int]:
+        """Go on with such a run where it stopped, under its own number. Refused when the estate is not as it left it."""
+
+    def give_up(self, run: int, reason: str, confirmed: str) -> Future[None]:
+        """End such a run in the journal, because a person takes over; `confirmed` is the set's name, typed. Changes no host."""
+
+    def export_run(self, run: int) -> Future[str]:
+        """The journal of one run, for another console."""
+
+    def import_run(self, text: str) -> Future[int]:
+        """Take a run over from another console's journal; its number here."""
+
+    def rebuild_runs(self, set_name: str, key: str = "") -> Future[Sequence[int]]:
+        """Write runs into the journal from what they left on the target of the set; their numbers here."""
 
     def proceed(self, run: int, *, to_end: bool = False) -> None:
         """Let a paused run do its next step, or all the rest."""

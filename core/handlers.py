@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from core.arrays.base import SplitMark
 from core.backups import putback
 from core.backups.base import BackupRecord, BackupRequest, Progress
 from core.compare import compare
-from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, TransportError
+from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, SplitmountError, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
-from core.jobs import JobRef, run_job
+from core.jobs import JobPhase, JobRef, await_end, run_job
 from core.journal import Journal
 from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
@@ -23,9 +24,10 @@ from core.model import Estate, PairState, PairStatus
 from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
 from core.progress import Rate
+from core.rebuild import deposit_script, packed
 from core.rehearse import sample
 from core.settings import SetSettings
-from core.transport import Channel, Command, Session, Status, Transport
+from core.transport import Channel, Command, Session, Status, Transport, bind, late_names
 
 FENCED = 90  # exit status of a script whose fence or precondition said no, with nothing changed
 
@@ -60,6 +62,11 @@ class RunState:
     statuses: tuple[PairStatus, ...] = ()
     record: BackupRecord | None = None
     sample: dict[str, tuple[str, str]] = field(default_factory=dict)
+    job_number: int = 0  # the number that the jobs bear: of the console that began the run
+    attempts: dict[str, int] = field(default_factory=dict)
+    measure_first: set[str] = field(default_factory=set)  # steps that may have been sent before: see `_what_is_left`
+    frozen_at: float = 0.0  # when a freeze was asked for, monotonic
+    freeze_until: float = 0.0  # until then (monotonic) the freeze of a console that is gone may still be on
 
     @property
     def directory(self) -> str:
@@ -75,6 +82,18 @@ class RunState:
     def note(self, step: Step, **body: object) -> None:
         """Record a fact about a step."""
         self.parts.journal.note(self.number, step.id, body)
+
+    def job(self, step_id: str, host: str) -> JobRef:
+        """Where the job of a step lives; one that is begun anew, because the first is gone, has a place of its own."""
+        refs = (self.parts.drivers.target_ref, self.parts.drivers.source_ref, self.parts.drivers.array_ref)
+        ref = next(r for r in refs if r is not None and r.name == host)
+        directory, anew = f"{ref.work_dir}/runs/{self.key}", self.attempts.get(step_id, 0)
+        return JobRef(host, directory, f"{directory}/{self.job_number:04d}-{step_id}{f'.{anew}' * bool(anew)}", ref.become)
+
+    def begin_anew(self, step_id: str) -> None:
+        """The next job of the step is another one: on disk before it is sent."""
+        self.attempts[step_id] = self.attempts.get(step_id, 0) + 1
+        self.parts.journal.note(self.number, step_id, {"attempt": self.attempts[step_id]})
 
     def reporter(self, step: Step) -> Callable[[Progress], None]:
         """An ear for progress that knows the rate."""
@@ -171,9 +190,7 @@ async def keep_map(state: RunState, step: Step, command: Command | None) -> str:
     std = build_map(parts.settings.name, estate.source, parts.settings.volume_groups)
     path = parts.maps.keep(std, mirror_map(std, pairs_in_use(parts.settings.pairs)))
     if command is not None:
-        before = state.changed
-        await change(state, step, command)
-        state.changed = before  # a file in our own work directory changes nothing of the hosts
+        await own_files(state, step, command)
     return str(path)
 
 
@@ -187,30 +204,95 @@ async def change(state: RunState, step: Step, command: Command | None) -> str:
 
 
 async def _array_change(state: RunState, step: Step, command: Command) -> str:
+    if step.id in state.measure_first and step.array:
+        return await _what_is_left(state, step)
     state.changed = True
     try:
         result = await state.parts.transport.run(command)
     except TransportError as error:
         raise CommandFailed(f"{command.host}: {command.title}: not sent: {error}") from error
     if result.status is Status.UNKNOWN:
-        raise OutcomeUnknown(f"{command.host}: {command.title}: {result.reason}")
+        return await _by_the_states(state, step, f"{command.host}: {command.title}: {result.reason}")
     if result.status is Status.FAILED:
         raise CommandFailed(f"{command.host}: {command.title}: {result.stderr.strip() or result.exit_status}")
     return ""
 
 
+async def _rest(state: RunState, step: Step) -> tuple[Step, ...]:
+    """What the array's driver says is left of one of its steps, by the states that its pairs have now."""
+    array, plan = state.parts.drivers.array, state.parts.plan
+    known = (*state.parts.settings.pairs, *plan.spare)
+    pairs = tuple(pair for pair in known if pair.bcv in step.fence) if step.fence else known
+    statuses = await array.status(state.parts.transport, pairs)
+    return array.rest(step, statuses, SplitMark(state.values.get("split_id", "")))
+
+
+async def _by_the_states(state: RunState, step: Step, lost: str) -> str:
+    """The answer of the array was lost: measure. Whether it came about is told by the pairs; it is never sent again here."""
+    if not step.array:
+        raise OutcomeUnknown(lost)
+    try:
+        await state.parts.transport.reconnect(step.host)
+        left = await _rest(state, step)
+    except NeedsAttention:
+        raise
+    except SplitmountError as error:
+        raise OutcomeUnknown(f"{lost}; and the pairs could not be measured: {error}") from error
+    if left:
+        raise CommandFailed(f"{lost}; by the pairs' states it did not come about, or not whole: it is not sent again")
+    return f"its answer was lost ({lost}); by the pairs' states it came about"
+
+
+async def _what_is_left(state: RunState, step: Step) -> str:
+    """A change of the array that may have been sent by a console that is gone: measure, and send only what is left of it."""
+    left = await _rest(state, step)
+    for one in left:
+        if one.command is None:
+            continue
+        state.changed = True
+        command = bind(one.command, state.values)
+        if command.channel is Channel.QMP:
+            result = await state.parts.transport.run(command)
+            if result.status is not Status.OK:
+                words = result.stderr.strip() or result.reason or result.exit_status
+                raise (CommandFailed if result.status is Status.FAILED else OutcomeUnknown)(f"{one.title}: {words}")
+        else:
+            state.begin_anew(step.id)
+            await _follow(state, step, command)
+    return "measured: what was left of it was done" if left else "measured: it had come about"
+
+
 async def _job(state: RunState, step: Step, command: Command) -> str:
-    drivers = state.parts.drivers
-    refs = (drivers.target_ref, drivers.source_ref, drivers.array_ref)
-    ref = next(r for r in refs if r is not None and r.name == command.host)
-    directory = f"{ref.work_dir}/runs/{state.key}"
-    job = JobRef(command.host, directory, f"{directory}/{state.number:04d}-{step.id}", ref.become)
-    report = state.reporter(step)
+    """A remote job. One that is gone without an end is unknown; when its console was, it is measured, taken back, begun anew."""
+    try:
+        return await _follow(state, step, command)
+    except OutcomeUnknown as gone:
+        if step.array and step.id not in state.measure_first:
+            return await _by_the_states(state, step, str(gone))
+        if not isinstance(gone, _Gone) or step.id not in state.measure_first:
+            raise
+        if step.array:
+            return await _what_is_left(state, step)
+        if not step.repeatable and step.undo is None:
+            raise
+        state.measure_first.discard(step.id)
+        if not step.repeatable and step.undo is not None:
+            back = replace(step, id=f"{step.id}.back")
+            state.begin_anew(back.id)
+            await _follow(state, back, bind(step.undo, {n: state.values.get(n, "") for n in late_names(step.undo)}))
+        state.begin_anew(step.id)
+        return await _follow(state, step, command) or f"begun anew ({gone})"
+
+
+class _Gone(OutcomeUnknown):
+    """The job's host answers, and the job is there no more and left no end."""
+
+
+async def _follow(state: RunState, step: Step, command: Command) -> str:
+    """Start the job, unless it was started before, and follow it to its end."""
+    job, report = state.job(step.id, command.host), state.reporter(step)
     end = await run_job(state.parts.transport, command, job, lambda text: _heard(state, step, report, text))
-    for line in end.stdout.splitlines():
-        if line.startswith("@bind "):
-            _, name, value = line.split(" ", 2)
-            state.bind(name, value)
+    _take_values(state, end.stdout)
     if end.status is Status.OK:
         state.changed = True
         return ""
@@ -219,8 +301,17 @@ async def _job(state: RunState, step: Step, command: Command) -> str:
         raise Refused(f"{command.host}: {words}")
     state.changed = True
     if end.status is Status.UNKNOWN:
-        raise OutcomeUnknown(f"{command.host}: {command.title}: {words}")
+        raise (_Gone if end.gone else OutcomeUnknown)(f"{command.host}: {command.title}: {words}")
     raise CommandFailed(f"{command.host}: {command.title}: {words}")
+
+
+def _take_values(state: RunState, text: str) -> None:
+    """The late values that a job told."""
+    for line in text.splitlines():
+        if line.startswith("@bind "):
+            _, name, value = line.split(" ", 2)
+            if state.values.get(name) != value:
+                state.bind(name, value)
 
 
 def _heard(state: RunState, step: Step, report: Callable[[Progress], None], text: str) -> None:
@@ -235,6 +326,42 @@ def _heard(state: RunState, step: Step, report: Callable[[Progress], None], text
         state.parts.emit(StepOutput(state.number, step.id, "\n".join(plain)))
 
 
+async def own_files(state: RunState, step: Step, command: Command | None) -> str:
+    """A job that touches nothing but our own work directory: it changes nothing of the hosts."""
+    before = state.changed
+    said = await change(state, step, command)
+    state.changed = before
+    return said
+
+
+async def deposit(state: RunState, step: Step, command: Command | None) -> str:
+    """Leave the plan in the run's directory on the host: see `core.rebuild`."""
+    if command is None:
+        raise CommandFailed("there is no place for the plan")
+    start = state.parts.journal.start_of(state.number)
+    text = packed(start)
+    return await own_files(state, step, replace(command, text=deposit_script(state.number, text)))
+
+
+async def follow_end(state: RunState, step: Step, command: Command | None) -> str:
+    """Wait until a job of a dead console runs no more, and take the values that it told."""
+    job = state.job("", step.host)
+    job = replace(job, directory_step=f"{job.directory_run}/{step.measure}")
+    ended = await await_end(state.parts.transport, job, step.command.timeout if step.command else 3600.0)
+    _take_values(state, ended.out.decode("utf-8", "backslashreplace"))
+    words = {JobPhase.ENDED: f"ended with {ended.exit_status}", JobPhase.NOT_STARTED: "was never begun"}
+    return words.get(ended.phase, "is gone, and left no end")
+
+
+async def forget(state: RunState, step: Step, command: Command | None) -> str:
+    """Remove the copy that a backup of this run began and did not finish."""
+    driver, split_id = state.parts.drivers.backup, step.measure or state.values.get("split_id", "")
+    if driver is None or not split_id:
+        return "there is none"
+    number = await driver.forget_unfinished(state.parts.transport, state.parts.settings.name, split_id)
+    return f"{number} removed" if number else "there was none"
+
+
 # --- freeze and thaw -------------------------------------------------------------------------------------------------
 
 
@@ -242,23 +369,42 @@ async def hold(state: RunState, step: Step, command: Command | None) -> str:
     """Open every channel, then freeze: from here to the thaw nothing is sent but the split."""
     if command is None:
         raise CommandFailed("nothing to freeze")
+    while True:
+        try:
+            return await _freeze(state, command)
+        except CommandFailed:
+            if time.monotonic() > state.freeze_until:
+                raise
+        await asyncio.sleep(1.0)
+
+
+async def _freeze(state: RunState, command: Command) -> str:
     parts = state.parts
     session = await parts.transport.session(command)
     try:
         await session.expect(("ready",), command.timeout)
         await parts.drivers.array.status(parts.transport, pairs_in_use(parts.settings.pairs))
-        state.session = session
+        state.session, state.frozen_at = session, time.monotonic()
         await session.send("freeze")
         answer = await session.expect(("frozen", "failed"), command.timeout)
     except TransportError as lost:
         state.session = None
         await session.close()
-        raise OutcomeUnknown(f"{command.host}: freeze: {lost}; the timer on the host thaws what is frozen") from lost
+        await _thaws_by_itself(state)
+        raise CommandFailed(f"{command.host}: freeze: {lost}; {_THAWED}") from lost
     if answer.startswith("failed"):
         state.session = None
         await session.close()
         raise CommandFailed(f"{command.host}: freeze: {answer}")
     return answer
+
+
+_THAWED = "by now the host has thawed by itself: at the end of its input, or by its timer"
+
+
+async def _thaws_by_itself(state: RunState) -> None:
+    """Nothing can be said to the shell that holds the freeze: wait until its timer on the host has run out, at the latest."""
+    await asyncio.sleep(max(0.0, state.frozen_at + state.parts.settings.freeze.seconds - time.monotonic()))
 
 
 async def release(state: RunState, step: Step, command: Command | None) -> str:
@@ -270,7 +416,9 @@ async def release(state: RunState, step: Step, command: Command | None) -> str:
         await session.send("thaw")
         answer = await session.expect(("thawed", "expired"), 60.0)
     except TransportError as lost:
-        raise OutcomeUnknown(f"{step.host}: thaw: {lost}; the timer on the host thaws it") from lost
+        await _thaws_by_itself(state)
+        split = "whether the split was done while it was frozen is not known, so it is not used"
+        raise CommandFailed(f"{step.host}: thaw: {lost}; {_THAWED}; {split}") from lost
     finally:
         await session.close()
     if answer.startswith("expired"):
@@ -355,13 +503,27 @@ def _request(state: RunState, step: Step) -> BackupRequest:
 
 async def back_up(state: RunState, step: Step, command: Command | None) -> str:
     """Let the backup driver copy the mounted BCVs, or the source's own filesystems."""
-    driver = state.parts.drivers.backup
+    driver, transport = state.parts.drivers.backup, state.parts.transport
     if driver is None:
         raise CommandFailed("the set has no backup driver")
     state.changed = True
-    record = state.record = await driver.run(state.parts.transport, _request(state, step), state.reporter(step))
+    request = _request(state, step)
+    record = await _finished_before(state, request) if step.id in state.measure_first else None
+    if record is None:
+        record = await driver.run(transport, request, state.reporter(step))
+    state.record = record
     state.note(step, backup=record)
     return f"{record.id}: {record.files} files, {record.bytes} bytes"
+
+
+async def _finished_before(state: RunState, request: BackupRequest) -> BackupRecord | None:
+    """The backup that a console finished before it went, where it did; an unfinished one is removed."""
+    parts, driver = state.parts, state.parts.drivers.backup
+    if driver is None:
+        return None
+    await driver.forget_unfinished(parts.transport, request.set_name, request.split_id)
+    found = await driver.list(parts.transport, request.host, request.become, request.set_name)
+    return next((r for r in found if r.run == request.run and r.split_id == request.split_id), None)
 
 
 async def verify(state: RunState, step: Step, command: Command | None) -> str:
@@ -397,6 +559,10 @@ HANDLERS: Mapping[StepKind, Handler] = {
     StepKind.MEASURE: measure,
     StepKind.KEEP_MAP: keep_map,
     StepKind.COMMAND: change,
+    StepKind.OWN_FILES: own_files,
+    StepKind.DEPOSIT: deposit,
+    StepKind.FOLLOW: follow_end,
+    StepKind.FORGET: forget,
     StepKind.HOLD: hold,
     StepKind.RELEASE: release,
     StepKind.AWAIT: wait_for,

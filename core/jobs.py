@@ -82,6 +82,7 @@ class JobEnd:
     stderr: str
     seconds: float
     reason: str = ""
+    gone: bool = False  # its host answers, and the job is there no more: it was killed, or its host went down
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------------
@@ -212,6 +213,21 @@ async def read_job(transport: Transport, job: JobRef, offset: int = 0) -> JobSta
             raise ValueError(f"{len(state.out)} bytes of output came, {state.size - offset} are there")
     except (ValueError, KeyError, IndexError) as error:
         raise TransportError(f"{job.host}: {title}: {error}") from error
+    return state
+
+
+async def await_end(transport: Transport, job: JobRef, limit: float) -> JobState:
+    """The job when it runs no more: ended, gone, or never begun. TransportError when it goes on past the limit (seconds)."""
+    end, pause = time.monotonic() + limit, 0.2
+    while (state := await read_job(transport, job)).phase in (JobPhase.RUNNING, JobPhase.STARTING):
+        if state.phase is JobPhase.STARTING and time.monotonic() > end - limit + GET_GOING:
+            break
+        if time.monotonic() > end:
+            raise TransportError(
+                f"{job.host}: the job {job.directory_step} goes on after {limit:.0f} s; look what it waits for"
+            )
+        await asyncio.sleep(pause)
+        pause = min(5.0, pause * 1.5)
     return state
 
 
@@ -351,7 +367,7 @@ class _Follower:
             JobPhase.VANISHED: "the job is gone and left no end: it was killed, or its host went down",
             JobPhase.STARTING: "the job was prepared, but its process did not begin",
         }
-        return self._end(Status.UNKNOWN, None, state.err, gone[state.phase])
+        return replace(self._end(Status.UNKNOWN, None, state.err, gone[state.phase]), gone=True)
 
     def _end(self, status: Status, code: int | None, err: str, reason: str) -> JobEnd:
         self._ear.hear(b"", final=True)

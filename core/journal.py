@@ -123,6 +123,12 @@ class Journal:
         for seq, number, at, kind, step, body, digest in rows:
             yield Record(seq, number, datetime.fromisoformat(at), kind, step, json.loads(body), digest)
 
+    def start_of(self, run: int) -> Mapping[str, object]:
+        """What was recorded when the run began. JournalError when there is no such run."""
+        for record in self.records(run):
+            return record.body
+        raise JournalError(f"{self.path}: there is no run {run}")
+
     def last_good(self, set_name: str, operation: str) -> tuple[datetime, str] | None:
         """When the newest run of an operation on a set began that ended well, and the last word of it; None when there is none."""
         row = self._db.execute(

@@ -14,12 +14,7 @@ def changed_since(plan: Plan, settings: SetSettings, estate: Estate) -> tuple[st
     """What differs between the estate that the plan was made from and the one measured now, as sentences."""
     if estate.source is None or estate.target is None:
         return tuple(f"{part} could not be measured: {why}" for part, why in estate.errors.items())
-    now = basis(settings, estate.source)
-    out = [
-        f"{what} was {then} when the plan was made and is {now.get(what, 'gone')} now"
-        for what, then in plan.facts.items()
-        if what.startswith("group.") and now.get(what) != then
-    ]
+    out = groups_changed(plan, settings, estate.source)
     states = {status.pair: status.state for status in estate.pairs}
     out += [
         f"pair {pair.std}/{pair.bcv} was {then.value} when the plan was made and is "
@@ -28,6 +23,16 @@ def changed_since(plan: Plan, settings: SetSettings, estate: Estate) -> tuple[st
         if states.get(pair) is not then
     ]
     return tuple(out)
+
+
+def groups_changed(plan: Plan, settings: SetSettings, source: HostFacts) -> list[str]:
+    """Which groups of the source are not any more what the plan was made from, as sentences."""
+    now = basis(settings, source)
+    return [
+        f"{what} was {then} when the plan was made and is {now.get(what, 'gone')} now"
+        for what, then in plan.facts.items()
+        if what.startswith("group.") and now.get(what) != then
+    ]
 
 
 def bcvs_in_use(target: HostFacts, pairs: Iterable[Pair], prefix: str) -> tuple[str, ...]:

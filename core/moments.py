@@ -90,7 +90,9 @@ def plan_restore(context: Context) -> Planned:
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
         *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),
         *compare_steps(context, after),
-        *phased(tuple(drivers.source.start_group(drivers.source_ref, own) for own in again), Phase.START),
+        *phased(
+            tuple(replace(drivers.source.start_group(drivers.source_ref, own), repeatable=True) for own in again), Phase.START
+        ),
         *application_steps(context, drivers.source_ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, drivers.source_ref, "check", Phase.START, wanted=was_running),
     ]

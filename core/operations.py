@@ -182,7 +182,8 @@ def settle(context: Context, phase: Phase, pairs: tuple[Pair, ...], state: PairS
     if command is None:
         return []
     title = "Settle the finished copies in the array"
-    return [Step("settle", phase, StepKind.COMMAND, title, command.host, EXPLAIN["settle"], command=command)]
+    fence = tuple(pair.bcv for pair in pairs)
+    return [Step("settle", phase, StepKind.COMMAND, title, command.host, EXPLAIN["settle"], command, fence, array=True)]
 
 
 def phased(steps: tuple[Step, ...], phase: Phase) -> list[Step]:
@@ -404,13 +405,15 @@ def undo_step(step: Step, index: int = 0) -> Step:
     return Step(
         f"undo-{step.id}",
         Phase.CLEANUP,
-        StepKind.COMMAND,
+        step.kind if step.kind is StepKind.OWN_FILES else StepKind.COMMAND,
         f"Take back: {step.title[0].lower()}{step.title[1:]}",
         step.host,
         EXPLAIN["undo"],
         command=step.undo,
         fence=step.fence,
         undoes=step.id,
+        array=step.array,
+        repeatable=True,
     )
 
 

@@ -40,6 +40,10 @@ class StepKind(StrEnum):
     MEASURE = "measure"  # discover again, and compare with what the plan was made from
     KEEP_MAP = "keep map"  # write the map, a new version, here and on the target
     COMMAND = "command"  # a change: a remote job, or a command to the array
+    OWN_FILES = "own files"  # a remote job that touches nothing but our own work directory: a lock, a hold
+    DEPOSIT = "deposit"  # the plan itself, left on the target, so that a lost journal can be rebuilt
+    FOLLOW = "follow"  # wait for the end of a job that a dead console left running
+    FORGET = "forget"  # remove what an unfinished backup left in the repository
     HOLD = "hold"  # freeze, in a shell that is held open
     RELEASE = "release"  # thaw
     AWAIT = "await"  # poll the array until the pairs are in the state
@@ -92,6 +96,8 @@ class Step:
     `commits` marks the point of no return: when it is sent, earlier steps are no longer taken back after a failure, because
     what they prepared (a source that was stopped) must stay so until a person has looked.
     `live` is a backup of the source's own filesystems, as they stand now; every other one is of the mounted BCVs.
+    `array` steps are the array driver's own, which tells by the pairs' states what of one came about when its outcome was lost.
+    `repeatable` ones look before they do: doing one again that was done, or half done, is as well as doing it once.
     """
 
     id: str
@@ -112,6 +118,8 @@ class Step:
     put: PutBack | None = None
     compare: Compare | None = None
     live: bool = False
+    array: bool = False
+    repeatable: bool = False
 
 
 class Verdict(StrEnum):

@@ -1,62 +1,37 @@
-"""What a journal says is still there: the steps of a run whose undo has not been done, as a cleanup plan. Pure."""
+"""What a journal says is still there: the steps of a run whose undo has not been done, as a plan that takes them back. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from core.errors import Refused
 from core.events import Outcome
 from core.explain import EXPLAIN
+from core.hosts import HostRef
 from core.journal import Record
 from core.operations import undo_step
+from core.past import Past, past_of
 from core.plan import Phase, Plan, Step, StepKind
-from core.transport import Channel, Command, Effect
+from core.transport import Channel, Command, Effect, bind, late_names, shown
+
+_FOLLOWED = 86_400.0  # seconds for which the job of a dead console is waited for before it is taken back
 
 
 @dataclass(frozen=True, slots=True)
-class Outstanding:
-    """What one run left: its directory's key on the hosts, its late values, and the steps to take back, oldest first."""
+class Left:
+    """What one run left: its past, and those of its steps that no later run took back, oldest first."""
 
-    run: int
-    key: str
-    values: Mapping[str, str]
+    past: Past
     steps: tuple[Step, ...]
-
-
-def command_from(body: Mapping[str, Any]) -> Command:
-    """A Command from its JSON form in the journal."""
-    known = {f.name: body[f.name] for f in fields(Command) if f.name in body}
-    return Command(**{**known, "effect": Effect(known["effect"]), "channel": Channel(known["channel"])})
-
-
-def outstanding(records: Sequence[Record]) -> Outstanding:
-    """What the records of one run say was or may have been done, and was not taken back."""
-    key, values, steps = "", {}, dict[str, Step]()
-    for record in records:
-        body: Mapping[str, Any] = record.body
-        if record.kind == "note" and "run_key" in body:
-            key = str(body["run_key"])
-        if record.kind == "note" and "bound" in body:
-            values[str(body["bound"])] = str(body["value"])
-        if record.kind == "intent" and body.get("undo"):
-            undo = command_from(body["undo"])
-            explain = EXPLAIN["undo"]
-            steps[record.step] = Step(record.step, Phase.CLEANUP, StepKind.COMMAND, undo.title, undo.host, explain, undo=undo)
-        if record.kind == "outcome" and body.get("outcome") == Outcome.REFUSED:
-            steps.pop(record.step, None)
-        if record.kind == "outcome" and body.get("outcome") == Outcome.OK:
-            steps.pop(record.step.removeprefix("undo-") if record.step.startswith("undo-") else "", None)
-    return Outstanding(records[0].run, key, values, tuple(steps.values()))
 
 
 def _ended_well(records: Sequence[Record]) -> bool:
     return any(r.kind == "end" and r.body.get("outcome") == Outcome.OK for r in records)
 
 
-def _taken_back_later(number: int, key: str, records: Mapping[int, Sequence[Record]]) -> set[str]:
+def taken_back_later(number: int, key: str, records: Mapping[int, Sequence[Record]]) -> set[str]:
     """The steps of a run that later runs of the same key (a cleanup, a failback) took back."""
     out = set[str]()
     for later, rows in records.items():
@@ -66,35 +41,96 @@ def _taken_back_later(number: int, key: str, records: Mapping[int, Sequence[Reco
     return out
 
 
+def left_by(number: int, records: Mapping[int, Sequence[Record]]) -> Left:
+    """What is left of a run, by the journal. Refused when its plan cannot be read."""
+    past = past_of(records[number])
+    back = taken_back_later(number, past.key, records)
+    return Left(past, tuple(step for step in past.stack if step.id not in back))
+
+
 def was_taken_over(set_name: str, records: Mapping[int, Sequence[Record]]) -> bool:
     """Whether the journal knows a takeover of the set that came to something."""
     bodies = [rows[0].body for rows in records.values()]
     return any(body.get("set") == set_name and body.get("operation") == "takeover" for body in bodies)
 
 
-def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: str, of: str = "") -> Plan:
+def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: HostRef, of: str = "") -> Plan:
     """The plan that removes what the newest run of the set (of the operation `of`, where given) with something left has left.
 
     Refused when nothing is.
     """
     for number in sorted(records, reverse=True):
-        left, body = outstanding(records[number]), records[number][0].body
+        body = records[number][0].body
+        if body.get("set") != set_name or of not in ("", body.get("operation")):
+            continue
         if _ended_well(records[number]) and body.get("operation") != "takeover":
             continue  # only a takeover that went well leaves something, and means to
-        back = _taken_back_later(number, left.key, records)
-        left = replace(left, steps=tuple(step for step in left.steps if step.id not in back))
-        if body.get("set") == set_name and left.steps and of in ("", body.get("operation")):
-            steps = [undo_step(step) for step in reversed(left.steps)]
-            prove = Step(
-                "measure-clean",
-                Phase.CLEANUP,
-                StepKind.MEASURE,
-                "Prove that the target is as it was",
-                target,
-                EXPLAIN["measure-clean"],
-                measure="clean",
-            )
-            facts = {"run_key": left.key, **{f"value.{name}": value for name, value in left.values.items()}}
-            summary = (f"takes back what run {left.run} left on {target}",)
-            return Plan("cleanup", set_name, (*steps, prove), now, summary=summary, facts=facts)
+        left = left_by(number, records)
+        if left.steps:
+            return take_back_plan("cleanup", left, now, target)
     raise Refused(f"cleanup of {set_name}: the journal of this console knows nothing that a run left; nothing was changed")
+
+
+def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -> Plan:
+    """Take back the steps of one run in reverse, after the job that may still be under way has ended; then prove it."""
+    past = left.past
+    # The run's own locks are given back when all else is, so that nobody comes between.
+    mine = [undo_step(step) for step in reversed(left.steps)]
+    locks = [step for step in mine if step.kind is StepKind.OWN_FILES]
+    steps = [*_settled(past), *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
+    if any(step.host == target.name for step in steps):
+        title = "Prove that the target is as it was"
+        explain = EXPLAIN["measure-clean"]
+        steps.append(Step("measure-clean", Phase.CLEANUP, StepKind.MEASURE, title, target.name, explain, measure="clean"))
+    facts = {
+        "run_key": past.key,
+        "takes_back": str(past.number),
+        **{f"value.{name}": value for name, value in past.values.items()},
+    }
+    names = (f"takes back what run {past.number} left on {target.name}",)
+    return Plan(
+        operation,
+        past.plan.set_name,
+        (*steps, *locks),
+        now,
+        start_states=past.plan.start_states,
+        summary=names,
+        facts=facts,
+        groups=past.plan.groups,
+        spare=past.plan.spare,
+    )
+
+
+def _settled(past: Past) -> list[Step]:
+    """What must be over before anything is taken back: the job of the step that was under way, and a backup half written."""
+    step = past.open_step
+    if step is None:
+        return []
+    if step.kind is StepKind.BACKUP:
+        split_id = "live" if step.live else ""
+        title = "Remove the unfinished copy from the repository"
+        return [
+            Step("forget-backup", Phase.CLEANUP, StepKind.FORGET, title, step.host, EXPLAIN["forget-backup"], measure=split_id)
+        ]
+    if step.command is None or step.command.channel is not Channel.SHELL or step.kind in _NO_JOB:
+        return []
+    anew = past.attempts.get(step.id, 0)
+    job = f"{past.job_number:04d}-{step.id}{f'.{anew}' * bool(anew)}"
+    title = f"Wait for the end of: {step.title[:1].lower()}{step.title[1:]}"
+    text = f'cat "$RUN/{job}/rc"  # as soon as it is there\n'
+    command = Command(step.command.host, title, text, Effect.READ, timeout=_FOLLOWED)
+    return [Step("follow", Phase.CLEANUP, StepKind.FOLLOW, title, step.command.host, EXPLAIN["follow"], command, measure=job)]
+
+
+_NO_JOB = frozenset({StepKind.HOLD, StepKind.RELEASE, StepKind.AWAIT, StepKind.MEASURE, StepKind.VERIFY, StepKind.PUT_BACK})
+
+
+def by_hand(left: Left) -> tuple[str, ...]:
+    """What a person would do to take the run back: a line for each step, and its commands with all that is known filled in."""
+    out = []
+    for step in reversed(left.steps):
+        if step.undo is None:
+            continue
+        known = {name: left.past.values.get(name, name) for name in late_names(step.undo)}
+        out.append(f"# on {step.undo.host}: take back: {step.title}\n{shown(bind(step.undo, known))}")
+    return tuple(out)

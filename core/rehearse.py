@@ -99,7 +99,8 @@ def _checked(context: Context, down: list[Step]) -> list[Step]:
         if (step := drivers.target.check_unmounted(drivers.target_ref, request, mount)) is not None
     ]
     at = max((i for i, step in enumerate(down) if step.undoes.startswith("mount-")), default=-1) + 1
-    return [*down[:at], *phased(tuple(looks), Phase.CHECK), *down[at:]]
+    checks = [replace(step, repeatable=True) for step in phased(tuple(looks), Phase.CHECK)]
+    return [*down[:at], *checks, *down[at:]]
 
 
 # --- the sample -------------------------------------------------------------------------------------------------------
@@ -121,6 +122,7 @@ async def sample(state: RunState, step: Step, command: Command | None) -> str:
         ]
         result = await parts.transport.run(source.sample(tuple(sorted(points)), FILES))
         state.sample = _sums(result.stdout)
+        state.note(step, sample=state.sample)
         return f"{len(state.sample)} files of {parts.settings.source} read"
     if not state.sample:
         return "there was no file to read"

@@ -11,6 +11,7 @@ from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, 
 from core.events import Outcome, RunEnded, RunPaused, RunStarted, StepEnded, StepStarted
 from core.handlers import HANDLERS, RunParts, RunState, describe, new_split_id, utc_now
 from core.operations import undo_step
+from core.past import Past, kept_when_committed
 from core.plan import Phase, Step, StepKind
 from core.transport import Command, bind, late_names, shown
 
@@ -45,6 +46,8 @@ class Run:
         self._unmeasured = False  # a change whose outcome is unknown and that no undo measures
         self._committed = ""  # the title of the step after which nothing earlier is taken back
         self._served: float | None = None  # when the last step ended that brings data into service, by the monotonic clock
+        self._skip: frozenset[str] = frozenset()  # the steps that were done before the run was taken up again
+        self._taking_back = ""  # why a run that is taken up again was being taken back
 
     @property
     def number(self) -> int:
@@ -73,17 +76,48 @@ class Run:
         body = {"set": plan.set_name, "operation": plan.operation, "operator": parts.operator, "console": parts.console}
         number = parts.journal.begin({**body, "digest": plan.digest, "plan": plan})
         key = plan.facts.get("run_key") or f"{plan.set_name}-{now:%Y%m%dT%H%M%SZ}-{number:04d}-{plan.digest[:6]}"
-        self._state.number, self._state.key = number, key
+        self._state.number = self._state.job_number = number
         self._state.values.update({n[6:]: v for n, v in plan.facts.items() if n.startswith("value.")})
+        self._own(key)
         parts.journal.note(number, "", {"run_key": key})
         parts.emit(RunStarted(number, now, plan))
         return number
+
+    def take_up(self, past: Past) -> int:
+        """Go on with a run that a console left without an end, under its own number and key; its number."""
+        parts, state, now = self._parts, self._state, utc_now()
+        state.number, state.job_number = past.number, past.job_number
+        state.values.update(past.values)
+        state.attempts.update(past.attempts)
+        state.record, state.sample, state.changed = past.record, dict(past.sample), True
+        self._own(past.key)
+        locks = [s.id for s in parts.plan.steps if s.kind is StepKind.OWN_FILES and not s.undoes and s.id in past.done]
+        self._skip = frozenset(past.done) - frozenset(locks)
+        self._stack, self._committed, self._taking_back = list(past.stack), past.committed, past.taking_back
+        self._phase = past.phase
+        state.freeze_until = time.monotonic() + parts.settings.freeze.seconds + 5
+        arrays = {s.id for s in parts.plan.steps if s.array} if past.measure_all else set()
+        state.measure_first = arrays | {past.open} - {""}
+        self._done = [s.title for s in parts.plan.steps if s.id in self._skip]
+        parts.journal.note(past.number, "", {"taken_up": now, "operator": parts.operator, "console": parts.console})
+        parts.emit(RunStarted(past.number, now, parts.plan))
+        for step in locks:  # whether the lock is still ours is asked again
+            state.begin_anew(step)
+        return past.number
+
+    def _own(self, key: str) -> None:
+        """The key of the run, and whose it is: late values of the locks."""
+        self._state.key = key
+        self._state.values.update(run_key=key, operator=self._parts.operator, console=self._parts.console)
 
     async def execute(self) -> RunEnded:
         """Do the plan; whatever happens, thaw, take back what must be taken back, and say how it ended."""
         began = time.monotonic()
         error: SplitmountError | None = None
         try:
+            if self._taking_back:
+                raise CommandFailed(self._taking_back)
+            await self._look_again()
             await self._forward()
         except SplitmountError as problem:
             error = problem
@@ -98,8 +132,16 @@ class Run:
         self._parts.emit(end)
         return end
 
+    async def _look_again(self) -> None:
+        """What a run that is taken up again knew of the estate went with its console."""
+        if self._skip:
+            estate = await self._parts.measure(("source", "target", "pairs"))
+            self._state.estate, self._state.statuses = estate, estate.pairs
+
     async def _forward(self) -> None:
         for step in self._parts.plan.steps:
+            if step.id in self._skip:
+                continue
             await self._gate(step)
             self._phase = step.phase
             await self._step(step)
@@ -124,8 +166,8 @@ class Run:
         parts.emit(StepStarted(self.number, step.id, utc_now(), command))
         before = self._stack
         if step.commits and not self._committed:
-            self._committed, self._stack = step.title, []
-        if step.undo is not None:
+            self._committed, self._stack = step.title, kept_when_committed(self._stack)
+        if step.undo is not None and step not in self._stack:
             self._stack.append(step)
         self._at = (step, began)
         try:
@@ -171,7 +213,8 @@ class Run:
         left: list[str] = []
         outcome, code, message = Outcome.OK, 0, "done" + self._objectives(began)
         if error is not None:
-            undone = bool(self._stack)
+            undone = any(step.kind is not StepKind.OWN_FILES for step in self._stack)
+            self._parts.journal.note(self.number, "", {"taking_back": str(error) or error.title})
             left = await self._take_back()
             outcome, code = self._verdict(error, left)
             message = str(error)

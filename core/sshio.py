@@ -17,14 +17,13 @@ from datetime import UTC, datetime
 import asyncssh
 
 from core.errors import OutcomeUnknown, TransportError
-from core.transport import Command, Effect, Result, Status
+from core.transport import LOST, Command, Effect, Result, Status
 
 Process = asyncssh.SSHClientProcess[bytes]
 
 FLOODED = 128 + signal.SIGPIPE  # what a shell reports for a command whose reader went away
 PIECE = 1 << 18
 LINE_LIMIT = 64 << 20
-_LOST = "the connection was lost before the end was seen"
 _GONE = (OSError, asyncssh.Error)
 
 
@@ -76,7 +75,7 @@ def end_of(process: Process, connection: asyncssh.SSHClientConnection) -> End:
     """The end of a process whose output was read to its end. A connection that is gone by now may have cut that output."""
     code, killed = process.exit_status, process.exit_signal
     if connection.is_closed() or (code is None and killed is None):
-        return End(Status.UNKNOWN, None, _LOST)
+        return End(Status.UNKNOWN, None, LOST)
     if killed is not None:
         number = getattr(signal, f"SIG{killed[0]}", 0)
         return End(Status.FAILED, 128 + int(number), f"ended by signal {killed[0]}")
@@ -130,7 +129,7 @@ async def run_script(
     except Flood:
         end, left = End(Status.FAILED, FLOODED, f"more than {limit} bytes of output; it was stopped"), True
     except _GONE as error:
-        end = End(Status.UNKNOWN, None, f"{_LOST}: {error}")
+        end = End(Status.UNKNOWN, None, f"{LOST}: {error}")
     finally:
         let_go(process)
     reason = end.reason or (f"output beyond {limit} bytes was not kept" if out.cut or err.cut else "")
@@ -215,13 +214,13 @@ class SshSession:
         except TimeoutError as error:
             raise TransportError(f"{self._where}: no {wanted} in {timeout:g} s") from error
         except _GONE as error:
-            raise TransportError(f"{self._where}: {_LOST}") from error
+            raise TransportError(f"{self._where}: {LOST}") from error
         raise TransportError(f"{self._where}: {self._ended()}; {wanted} was expected")
 
     def _ended(self) -> str:
         said = self._errors.text.strip()[-500:]
         if self._process.exit_status is None:
-            return _LOST
+            return LOST
         return f"ended with exit status {self._process.exit_status}{': ' if said else ''}{said}"
 
     async def close(self, limit: float = 5.0) -> None:
@@ -269,7 +268,7 @@ class SshStream:
         except _GONE as error:
             await asyncio.wait((self._reading,), timeout=1.0)  # what it said last is on its way
             said = self._errors.text.strip()[-500:]
-            why = _LOST if self._process.exit_status is None else f"it ended with exit status {self._process.exit_status}"
+            why = LOST if self._process.exit_status is None else f"it ended with exit status {self._process.exit_status}"
             where = f"{self._command.host}: {self._command.title}"
             raise TransportError(f"{where}: nobody reads any more: {why}{': ' if said else ''}{said}") from error
 
@@ -292,7 +291,7 @@ class SshStream:
         except TimeoutError:
             end = End(Status.UNKNOWN, None, f"no end in {self._command.timeout:g} s after its output was read")
         except _GONE as error:
-            end = End(Status.UNKNOWN, None, f"{_LOST}: {error}")
+            end = End(Status.UNKNOWN, None, f"{LOST}: {error}")
         seconds = time.monotonic() - self._began
         return Result(
             self._command, end.status, end.exit_status, out.text, self._errors.text, self._started, seconds, end.reason

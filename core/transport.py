@@ -80,6 +80,9 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+LOST = "the connection was lost before the end was seen"  # the reason of such an unknown end
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came back. `exit_status` is None exactly when the status is unknown; `reason` then says why."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.errors import NeedsAttention
 from core.model import Pair, PairState, PairStatus
 from core.plan import Step
 from core.transport import Command, Transport
@@ -15,6 +17,33 @@ class SplitMark:
     """The identity of a split: an id that is equal over all pairs of the set, and the run's own time in seconds."""
 
     id: str
+
+
+def base_id(step: Step) -> str:
+    """The id of a step as its driver gave it, without the number that tells it from another of the plan."""
+    return re.sub(r"-\d+$", "", step.id)
+
+
+def whether_split(step: Step, pairs: tuple[PairStatus, ...], split_id: str) -> bool:
+    """Whether a split whose outcome was lost came about: all pairs are apart, or none is. NeedsAttention for anything between.
+
+    `split_id` is the one that it was to bear, empty where the array names its splits by itself.
+    """
+    apart = [s for s in pairs if s.state in (PairState.SPLIT, PairState.SPLITTING)]
+    if pairs and len(apart) == len(pairs) and (not split_id or all(s.split_id in ("", split_id) for s in pairs)):
+        return True
+    if all(s.state is PairState.ESTABLISHED for s in pairs):
+        return False
+    raise lost(step, pairs)
+
+
+def lost(step: Step, pairs: tuple[PairStatus, ...]) -> NeedsAttention:
+    """The pairs stand neither as before a step nor as after it: a person has to look."""
+    states = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}{f' {s.split_id}' * bool(s.split_id)}" for s in pairs)
+    return NeedsAttention(
+        f"{step.title}: its outcome was lost, and the pairs stand neither as before it nor as after it: {states}; "
+        "find out on the array who changed them, then take the run back or establish anew"
+    )
 
 
 class ArrayDriver(Protocol):
@@ -53,6 +82,11 @@ class ArrayDriver(Protocol):
         """A change that books the copies which brought the pairs to `state`; None where the array does it itself.
 
         RESTORING stands for a restore that has ended, after which the pairs are split as before.
+        """
+
+    def rest(self, step: Step, pairs: tuple[PairStatus, ...], mark: SplitMark) -> tuple[Step, ...]:
+        """What of a step of this driver is still to be sent, by the states measured after its outcome was lost; nothing when
+        it came about. `pairs` are those that it is about. NeedsAttention when they stand neither as before nor as after it.
         """
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:

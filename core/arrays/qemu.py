@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from core.arrays.base import SplitMark
+from core.arrays.base import SplitMark, base_id, lost, whether_split
 from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
@@ -195,7 +195,16 @@ class QemuArray:
         fence = tuple(pair.bcv for pair in pairs)
         command = self._command(title, lines)
         return Step(
-            step_id, Phase.MIRRORS, StepKind.COMMAND, title, self._host, explain, command=command, fence=fence, undo=undo
+            step_id,
+            Phase.MIRRORS,
+            StepKind.COMMAND,
+            title,
+            self._host,
+            explain,
+            command=command,
+            fence=fence,
+            undo=undo,
+            array=True,
         )
 
     def _hide_lines(self, statuses: Iterable[PairStatus]) -> list[str]:
@@ -321,6 +330,31 @@ class QemuArray:
         nodes = [self._node(pair.bcv) for pair in pairs]
         lines = [line for node in nodes for line in _settle(node, kind, (COPY + kind,))]
         return self._command("book the finished copies", lines) if lines else None
+
+    def rest(self, step: Step, pairs: tuple[PairStatus, ...], mark: SplitMark) -> tuple[Step, ...]:
+        """Each step is one transaction, or lines of which each can be left out when it was done."""
+        verb, states = base_id(step), {s.state for s in pairs}
+        if verb == "split":
+            return () if whether_split(step, pairs, mark.id) else self.split(pairs, mark)
+        if verb == "establish":
+            return self._rest_of_establish(step, pairs, states)
+        if verb == "restore":
+            began = states <= {PairState.RESTORING} or all("job:r" in s.private for s in pairs)
+            return () if began else tuple(s for s in self.restore(pairs) if s.id != "hide")
+        if verb in ("book", "settle", "safety-settle"):
+            return self._book(pairs)
+        if verb == "ready":
+            return self.ready(pairs)
+        if verb in ("hide", "not-ready", "undo-ready"):
+            return self.not_ready(pairs)
+        raise lost(step, pairs)
+
+    def _rest_of_establish(self, step: Step, pairs: tuple[PairStatus, ...], states: set[PairState]) -> tuple[Step, ...]:
+        if states <= {PairState.COPYING, PairState.ESTABLISHED}:
+            return ()
+        if states & {PairState.COPYING, PairState.ESTABLISHED, PairState.RESTORING, PairState.SPLITTING}:
+            raise lost(step, pairs)
+        return self.establish(pairs)
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
         """How a pair will stand after earlier steps of a plan."""

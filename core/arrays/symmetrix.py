@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from core.arrays.base import SplitMark
+from core.arrays.base import SplitMark, base_id, lost, whether_split
 from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
@@ -362,6 +362,7 @@ class SymmetrixArray:
             command=command,
             fence=fence,
             undo=undo,
+            array=True,
         )
 
     def establish(self, pairs: tuple[PairStatus, ...], *, full: bool = False) -> tuple[Step, ...]:
@@ -394,9 +395,12 @@ class SymmetrixArray:
         options = "-full " * full + "-protect " * protect
         title = f"Restore {len(pairs)} pairs, BCV → STD"
         start = self._change(title, pairs, "" if full else "Split", f"{_SYMMIR} restore {options}-nop")
+        return (self._step("restore", start, pairs, _RESTORE), self._restore_split(pairs))
+
+    def _restore_split(self, pairs: tuple[PairStatus, ...]) -> Step:
         title = f"Wait for the restore, then split {len(pairs)} pairs"
         end = self._change(title, pairs, "Restored", f"{_SYMMIR} split -not_ready -nop", _WAIT_RESTORED)
-        return (self._step("restore", start, pairs, _RESTORE), self._step("restore-split", end, pairs, _RESTORE_SPLIT))
+        return self._step("restore-split", end, pairs, _RESTORE_SPLIT)
 
     def ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:
         """Show split BCVs to the target; those that are visible already are left alone."""
@@ -421,6 +425,27 @@ class SymmetrixArray:
     def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
         """None: the array books its copies itself."""
         return None
+
+    def rest(self, step: Step, pairs: tuple[PairStatus, ...], mark: SplitMark) -> tuple[Step, ...]:
+        """By the words of the pairs; a command of SYMCLI over several pairs may have come about for some of them."""
+        verb, states = base_id(step), {s.state for s in pairs}
+        coupled = frozenset({PairState.RESTORING})
+        if verb == "split":
+            return () if whether_split(step, pairs, "") else self.split(pairs, mark)
+        if verb in ("establish", "establish-full"):
+            down = tuple(s for s in pairs if s.state not in (PairState.COPYING, PairState.ESTABLISHED))
+            return tuple(s for s in self.establish(down) if s.id == verb) if down else ()
+        if verb == "restore":
+            apart = tuple(s for s in pairs if s.state not in coupled)
+            return self.restore(apart)[:1] if apart else ()
+        if verb == "restore-split" and states <= coupled | {PairState.SPLIT, PairState.SPLITTING}:
+            rest = tuple(s for s in pairs if s.state in coupled)
+            return (self._restore_split(rest),) if rest else ()
+        if verb == "ready":
+            return self.ready(pairs)
+        if verb in ("not-ready", "undo-ready"):
+            return self.not_ready(pairs)
+        raise lost(step, pairs)
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
         """How a pair will stand after earlier steps of a plan."""

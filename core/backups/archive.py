@@ -192,6 +192,14 @@ class ArchiveDriver:
             await keep(await asyncio.to_thread(packer.flush))
         return entries, digest.hexdigest(), stored
 
+    async def forget_unfinished(self, transport: Transport, set_name: str, split_id: str) -> int:
+        """By the ending of their names."""
+        store = self._store(transport)
+        names = [name for name in await store.names(set_name) if name.endswith(f"-{split_id}.partial")]
+        for name in names:
+            await store.remove(set_name, name)
+        return len(names)
+
     # --- reading back -----------------------------------------------------------------------------------------------
 
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:

@@ -137,6 +137,9 @@ class BackupDriver(Protocol):
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
         """Read the copy back and compare; the record comes back with `verified_at`. Raises CommandFailed with what differs."""
 
+    async def forget_unfinished(self, transport: Transport, set_name: str, split_id: str) -> int:
+        """Remove the copies of that split of a set that were begun and not finished; how many there were. Finished ones stay."""
+
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
         """The backups of a set in this repository, newest first."""
 

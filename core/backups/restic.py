@@ -159,6 +159,10 @@ class ResticDriver:
             raise CommandFailed(f"{request.host}: snapshot {snapshot} is not in the repository's list")
         return replace(record, stored_bytes=int(summary.get("data_added", 0)))
 
+    async def forget_unfinished(self, transport: Transport, set_name: str, split_id: str) -> int:
+        """There are none: a snapshot appears in the repository when it is whole. Its loose data is for `restic prune`."""
+        return 0
+
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
         """restic's own check, all data of this snapshot read back, and what it holds against what the trees hold."""
         check, read_back = _call(request.become, "check"), _call(request.become, "dump", "--no-lock", record.id, "/")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -206,6 +207,7 @@ class Array:
         self.stays_not_ready: set[str] = set()
         self.words: dict[str, str] = {}
         self.hangs: dict[str, asyncio.Event] = {}
+        self.done = Counter[str]()  # how often each verb was done, over all pairs at once
         self._root = root
         root.mkdir(parents=True, exist_ok=True)
 
@@ -359,6 +361,7 @@ class Array:
             else:
                 todo = sorted(old.std_changed | old.bcv_changed)
             self._start(old, Word.SYNC_IN_PROG, todo, at)
+        self.done["establish"] += 1
 
     def restore(self, pairs: Sequence[tuple[Disk, Disk]], *, full: bool = False, protect: bool = False) -> None:
         """Start copying BCV → STD; with `protect` the BCV takes no later write. Impossible, then nothing was done."""
@@ -375,6 +378,7 @@ class Array:
             changed = relation.std_changed | relation.bcv_changed
             relation.protect = protect
             self._start(relation, Word.REST_IN_PROG, range(std.tracks) if full else sorted(changed), at)
+        self.done["restore"] += 1
 
     def _start(self, relation: Relation, word: Word, todo: Sequence[int], at: float) -> None:
         relation.word, relation.todo, relation.done = word, todo, 0
@@ -396,6 +400,7 @@ class Array:
                 relation.word = Word.SPLIT_IN_PROG if self.split_time else Word.SPLIT
             relation.began = relation.last_action = at
             self.switch(bcv, on=not not_ready)
+        self.done["split"] += 1
 
     def cancel(self, pairs: Sequence[tuple[Disk, Disk]]) -> None:
         """Dissolve pairs that are apart."""

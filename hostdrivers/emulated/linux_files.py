@@ -151,7 +151,7 @@ class LinuxFiles(Machine):
     def _date(self, call: Call) -> Answer:
         now = datetime.now(UTC)
         forms = {"+%s": f"{now.timestamp():.0f}", "+%s.%N": f"{now.timestamp():.9f}", "": f"{now:%a %b %e %H:%M:%S UTC %Y}"}
-        form = " ".join(call.argv)
+        form = " ".join(word for word in call.argv if word != "-u")  # its zone is UTC
         if form not in forms and not form.startswith("+"):
             raise Usage(f"date: invalid date '{form}'")
         return Answer((forms[form] if form in forms else now.strftime(form[1:])) + "\n")

@@ -20,7 +20,7 @@ from core.model import Estate, PairState
 from core.operations import SetDrivers, pairs_in_use
 from core.plan import Plan
 from core.planner import make_plan
-from core.recover import cleanup_plan, outstanding
+from core.recover import cleanup_plan, left_by
 from core.run import Run
 from core.settings import PostPolicy, PrePolicy
 from core.transport import Command, Effect
@@ -157,11 +157,34 @@ async def test_a_freeze_that_expired_before_the_thaw_fails_the_run(bench: Bench)
     assert bench.backup.requests == []
 
 
-async def test_a_lost_connection_at_the_split_ends_as_unknown_with_the_measured_state(bench: Bench) -> None:
+async def test_a_split_whose_answer_was_lost_is_measured_and_never_sent_again(bench: Bench) -> None:
     bench.world.lose.add("split")
     end = await bench.go(await bench.plan())
+    assert end.exit_code == 0
+    split = next(e for e in bench.events if isinstance(e, StepEnded) and e.step == "split")
+    assert "by the pairs' states it came about" in split.message
+    assert bench.changes().count("split") == 1
+
+
+async def test_a_split_that_was_lost_before_it_came_about_is_not_sent_again_and_the_run_is_taken_back(bench: Bench) -> None:
+    bench.world.drop.add("split")
+    end = await bench.go(await bench.plan())
+    assert (end.outcome, end.exit_code) == (Outcome.FAILED, 4)
+    assert "did not come about" in end.message
+    assert bench.changes().count("split") == 1
+    assert set(bench.world.states.values()) == {PairState.ESTABLISHED}
+    assert bench.world.thawed == 1
+
+
+async def test_a_lost_answer_of_an_array_that_cannot_be_measured_ends_as_unknown(bench: Bench) -> None:
+    bench.world.lose.add("split")
+
+    def blind(command: Command) -> None:
+        bench.world.blind = bench.world.blind or command.title == "split"
+
+    bench.world.before = blind
+    end = await bench.go(await bench.plan())
     assert (end.outcome, end.exit_code) == (Outcome.UNKNOWN, 6)
-    assert "7902C000/790B4000 split" in end.message
     assert bench.changes().count("split") == 1
 
 
@@ -263,13 +286,13 @@ async def test_what_a_dead_run_left_is_found_in_the_journal_and_cleaned_up(bench
     bench.world.before = lambda command: None
     assert bench.left() == ["active-vgdata", "attached", "imported-vgdata"]
     records = {1: list(bench.journal.records(1))}
-    assert [s.id for s in outstanding(records[1]).steps][-1] == "mounted-srv_data"
-    end = await bench.go(cleanup_plan("toy", records, datetime.now(UTC), "target"))
+    assert [s.id for s in left_by(1, records).steps][-1] == "mounted-srv_data"
+    end = await bench.go(cleanup_plan("toy", records, datetime.now(UTC), bench.drivers.target_ref))
     assert end.exit_code == 0
     assert bench.left() == []
     assert bench.world.ready == set()
     with pytest.raises(Refused):
-        cleanup_plan("toy", {n: list(bench.journal.records(n)) for n in (2,)}, datetime.now(UTC), "target")
+        cleanup_plan("toy", {n: list(bench.journal.records(n)) for n in (2,)}, datetime.now(UTC), bench.drivers.target_ref)
 
 
 async def test_establish_is_refused_while_the_target_uses_a_bcv(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.arrays.base import SplitMark
+from core.arrays.base import SplitMark, whether_split
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
 from core.hosts import BLOCK, HostRef, ImportRequest, Mount, OwnGroup, Places
@@ -50,6 +50,8 @@ class ToyWorld:
     seqno: int = 7
     refuse: set[str] = field(default_factory=set)  # titles of array changes that fail
     lose: set[str] = field(default_factory=set)  # titles of array changes that are done while the connection goes
+    drop: set[str] = field(default_factory=set)  # titles of array changes that never arrive, the connection being lost
+    blind: bool = False  # the array cannot be asked any more
     frozen: bool = False
     thawed: int = 0
     expire: bool = False
@@ -120,6 +122,8 @@ class ToyTransport:
     def _array(self, command: Command) -> tuple[Status, str]:
         if command.title in self.world.refuse:
             return Status.FAILED, "the toy array says no"
+        if command.title in self.world.drop:
+            return Status.UNKNOWN, ""
         verb, mark, bcvs = json.loads(command.text)
         for pair in PAIRS:
             if pair.bcv in bcvs:
@@ -164,8 +168,9 @@ class ToyTransport:
 def _array_step(title: str, verb: str, bcvs: list[str], mark: str = "", undo: Command | None = None) -> Step:
     command = Command("mgmt", title, json.dumps([verb, mark, bcvs]), Effect.CHANGE, Channel.QMP)
     return Step(
-        title.replace(" ", "-"), Phase.MIRRORS, StepKind.COMMAND, title, "mgmt", TOY_EXPLAIN, command=command, undo=undo
-    )
+        title.replace(" ", "-"), Phase.MIRRORS, StepKind.COMMAND, title, "mgmt", TOY_EXPLAIN, command=command, undo=undo,
+        fence=tuple(bcvs), array=True,
+    )  # fmt: skip
 
 
 class ToyArray:
@@ -179,6 +184,8 @@ class ToyArray:
 
     async def status(self, transport: Transport, pairs: tuple[Pair, ...]) -> tuple[PairStatus, ...]:
         world, at = self.world, datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+        if world.blind:
+            raise TransportError("mgmt: no route")
         return tuple(
             PairStatus(
                 pair,
@@ -215,6 +222,15 @@ class ToyArray:
 
     def finish(self, pairs: tuple[Pair, ...], state: PairState) -> Command | None:
         return None
+
+    def rest(self, step: Step, pairs: tuple[PairStatus, ...], mark: SplitMark) -> tuple[Step, ...]:
+        if step.id == "split":
+            return () if whether_split(step, pairs, mark.id) else self.split(pairs, mark)
+        if step.id == "establish":
+            return () if all(s.state is PairState.ESTABLISHED for s in pairs) else self.establish(pairs)[1:]
+        if step.id == "ready":
+            return self.ready(hidden) if (hidden := tuple(s for s in pairs if not s.ready)) else ()
+        return self.not_ready(shown) if (shown := tuple(s for s in pairs if s.ready)) else ()
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
         return replace(pair, state=state, ready=ready, split_id=split_id)
@@ -321,6 +337,7 @@ class ToyBackup:
     def __init__(self, *, fail: bool = False) -> None:
         self.fail = fail
         self.requests: list[BackupRequest] = []
+        self.forgotten: list[str] = []
 
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
         return ()
@@ -340,6 +357,10 @@ class ToyBackup:
 
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
         return replace(record, verified_at=datetime.now(UTC))
+
+    async def forget_unfinished(self, transport: Transport, set_name: str, split_id: str) -> int:
+        self.forgotten.append(split_id)
+        return 0
 
     async def list(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
         return ()

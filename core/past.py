@@ -1,0 +1,168 @@
+"""What a journal says of a run that has no end: what was done, what may have been done, what is not known. Pure.
+
+A run that is taken up again goes on under its own number and key: its jobs on the hosts bear them, so what was started
+once is found again and not started twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.backups.base import BackupRecord
+from core.errors import Refused
+from core.events import Outcome
+from core.journal import Record
+from core.jsonable import from_json
+from core.operations import undo_step
+from core.plan import Phase, Plan, Step, StepKind
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One run as its journal has it.
+
+    `done` are the ids of the plan's steps that ended well, in order; `open` is the one that was begun and has no outcome, empty
+    for none. `stack` are the steps to take back, oldest first; `committed` is the title of the step after which nothing earlier is.
+    `taking_back` says why the run was being taken back when it stopped, empty when it was going forward.
+    `attempts` counts by step how often it was begun anew because its job was gone. `measure_all`: the journal was rebuilt, so
+    that each change of the array is measured before it is sent. `phase` is how far it came, `last` when anything was recorded.
+    """
+
+    number: int
+    key: str
+    job_number: int
+    plan: Plan
+    started: datetime
+    operator: str
+    console: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    done: tuple[str, ...] = ()
+    open: str = ""
+    stack: tuple[Step, ...] = ()
+    committed: str = ""
+    taking_back: str = ""
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    record: BackupRecord | None = None
+    sample: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    measure_all: bool = False
+    ended: bool = False
+    last: datetime | None = None
+    phase: Phase = Phase.MEASURE
+
+    @property
+    def open_step(self) -> Step | None:
+        """The step whose outcome is not known, as it can be looked at: of the plan, or the taking back of one."""
+        for step in self.plan.steps:
+            if step.id == self.open:
+                return step
+        taken = self.open.removeprefix("undo-")
+        return next((undo_step(step) for step in self.plan.steps if step.id == taken and step.undo is not None), None)
+
+
+def past_of(records: Sequence[Record]) -> Past:
+    """The past of one run. Refused when its plan cannot be read: it was written by another version, or by somebody else."""
+    start: Mapping[str, Any] = records[0].body
+    try:
+        plan = from_json(Plan, start["plan"])
+    except (ValueError, KeyError) as error:
+        raise Refused(
+            f"the plan of run {records[0].run} cannot be read ({error}); take back by hand what its steps did: history {records[0].run}"
+        ) from error
+    facts = _facts(records)
+    outcomes = _outcomes(records)
+    open_ = next((step for step, outcome in reversed(outcomes.items()) if outcome is None), "")
+    done = _without_a_freeze_that_is_over(plan, [s.id for s in plan.steps if outcomes.get(s.id) is Outcome.OK])
+    stack, committed = _stack(plan, outcomes)
+    last = facts.get("backup")
+    return Past(
+        number=records[0].run,
+        key=str(facts.get("run_key", "")),
+        job_number=int(facts.get("job_number", records[0].run)),
+        plan=plan,
+        started=records[0].at,
+        operator=str(start.get("operator", "")),
+        console=str(start.get("console", "")),
+        values=facts["values"],
+        done=tuple(done),
+        open=open_,
+        stack=stack,
+        committed=committed,
+        taking_back=str(facts.get("taking_back", "")),
+        attempts=facts["attempts"],
+        record=from_json(BackupRecord, last) if last else None,
+        sample={str(path): (str(a), str(b)) for path, (a, b) in facts.get("sample", {}).items()},
+        measure_all=bool(facts.get("rebuilt")),
+        ended=any(r.kind == "end" for r in records),
+        last=records[-1].at,
+        phase=next((step.phase for step in reversed(plan.steps) if step.id in outcomes), Phase.MEASURE),
+    )
+
+
+def _facts(records: Sequence[Record]) -> dict[str, Any]:
+    """What the notes say, the last word of each; values and attempts by their names."""
+    facts: dict[str, Any] = {"values": {}, "attempts": {}}
+    for record in records:
+        body: Mapping[str, Any] = record.body
+        if record.kind != "note":
+            continue
+        if "bound" in body:
+            facts["values"][str(body["bound"])] = str(body["value"])
+        if "attempt" in body:
+            facts["attempts"][record.step] = int(body["attempt"])
+        facts.update({name: body[name] for name in _NOTES if name in body})
+    return facts
+
+
+_NOTES = ("run_key", "job_number", "taking_back", "backup", "sample", "rebuilt")
+
+
+def _outcomes(records: Sequence[Record]) -> dict[str, Outcome | None]:
+    """The last outcome of each step that was begun, None while there is none; in the order of their last beginning."""
+    out: dict[str, Outcome | None] = {}
+    for record in records:
+        body: Mapping[str, Any] = record.body
+        if record.kind == "intent":
+            out.pop(record.step, None)
+            out[record.step] = None
+        if record.kind == "outcome":
+            out[record.step] = Outcome(body["outcome"])
+    return out
+
+
+def _stack(plan: Plan, outcomes: Mapping[str, Outcome | None]) -> tuple[tuple[Step, ...], str]:
+    """As the run itself keeps it: what was or may have been done, less what was taken back; and the point of no return."""
+    stack: list[Step] = []
+    committed = ""
+    for step in plan.steps:
+        outcome = outcomes.get(step.id, Outcome.SKIPPED)
+        if outcome is Outcome.SKIPPED or outcome is Outcome.REFUSED:
+            continue
+        if step.commits and not committed:
+            committed, stack = step.title, kept_when_committed(stack)
+        if step.undo is not None:
+            stack.append(step)
+        if outcome is Outcome.OK:
+            stack = [one for one in stack if one.id != step.undoes]
+    return tuple(one for one in stack if outcomes.get(f"undo-{one.id}") is not Outcome.OK), committed
+
+
+def kept_when_committed(stack: Sequence[Step]) -> list[Step]:
+    """What is still taken back after the point of no return: our own files, such as locks, and nothing that a host works with."""
+    return [step for step in stack if step.kind is StepKind.OWN_FILES]
+
+
+def _without_a_freeze_that_is_over(plan: Plan, done: list[str]) -> list[str]:
+    """A freeze does not outlive its console: with the split still to do, it has to be done again; after it, all is thawed."""
+    ids = [step.id for step in plan.steps]
+    for at, step in enumerate(plan.steps):
+        if step.kind is not StepKind.HOLD or step.id not in done:
+            continue
+        release = next((n for n, s in enumerate(plan.steps) if n > at and s.kind is StepKind.RELEASE), None)
+        if release is None or ids[release] in done:
+            continue
+        over = all(one in done for one in ids[at + 1 : release])
+        done = [*done, ids[release]] if over else [one for one in done if one != step.id]
+    return done

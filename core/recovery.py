@@ -1,0 +1,293 @@
+"""Runs that have no end, and sets that somebody claims: found, measured, told; and the plans that take a run back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from core.alive import AliveMarks
+from core.errors import Refused, SplitmountError
+from core.facade import Account, PlanRequest
+from core.handlers import describe
+from core.jobs import JobPhase, JobRef, read_job
+from core.journal import Record
+from core.locks import Claims, hold_plan, let_go_plan, look, parse_look, places, together, told, unlock_plan, until_of
+from core.measures import groups_changed
+from core.model import Estate, HostFacts, PairState, PairStatus
+from core.operations import Context, SetDrivers, establish, measure
+from core.past import Past, past_of
+from core.plan import Phase, Plan, Step, StepKind
+from core.recover import Left, by_hand, left_by, take_back_plan
+from core.scope import of_plan
+from core.settings import SetSettings
+from core.transport import Channel, Transport
+
+# Operations that somebody asks for about a set, and that no other run of it stands in the way of.
+BY_PERSON = frozenset({"hold", "let-go", "unlock"})
+TAKES_BACK = frozenset({"undo", "cleanup"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryParts:
+    """What it works with: the engine's own."""
+
+    transport: Transport
+    records: Callable[[], Mapping[int, Sequence[Record]]]
+    settings: Callable[[str], SetSettings]
+    drivers: Callable[[SetSettings], SetDrivers]
+    measure: Callable[[SetSettings, tuple[str, ...]], Awaitable[Estate]]
+    alive: AliveMarks
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
+class Recovery:
+    """Used in the engine's own thread."""
+
+    def __init__(self, parts: RecoveryParts) -> None:
+        """Nothing is read yet."""
+        self._parts = parts
+
+    # --- claims -----------------------------------------------------------------------------------------------------
+
+    async def claims(self, settings: SetSettings) -> tuple[Claims, str]:
+        """Locks and holds of a set on every host that keeps them, and why they are not all known, empty when they are."""
+        drivers = self._parts.drivers(settings)
+        found, wrong = list[Claims](), list[str]()
+        for ref in places(drivers.target_ref, drivers.array_ref):
+            try:
+                found.append(parse_look(ref, await self._parts.transport.run(look(ref, settings.name))))
+            except SplitmountError as error:
+                wrong.append(str(error))
+        return together(found), "; ".join(wrong)
+
+    def keys(self, set_name: str) -> tuple[str, ...]:
+        """The keys of the runs of a set that this console knows and that have no end: their locks are its own."""
+        return tuple(past.key for past in self.unfinished(set_name))
+
+    async def person_plan(self, request: PlanRequest) -> Plan:
+        """The plan of a hold, of its end, or of taking a lock away."""
+        settings, now = self._parts.settings(request.set_name), self._parts.clock()
+        drivers = self._parts.drivers(settings)
+        hosts = places(drivers.target_ref, drivers.array_ref)
+        if request.operation == "hold":
+            return hold_plan(settings.name, hosts, until_of(request.until, now), request.reason, now)
+        claims, wrong = await self.claims(settings)
+        if wrong:
+            raise Refused(f"{request.operation} of {settings.name}: {wrong}; nothing was changed")
+        make = let_go_plan if request.operation == "let-go" else unlock_plan
+        return make(settings.name, hosts, claims, now)
+
+    # --- runs without an end ----------------------------------------------------------------------------------------
+
+    def unfinished(self, set_name: str = "") -> tuple[Past, ...]:
+        """The runs that have no end and that no process of this console executes, oldest first."""
+        rows = [r for r in self._parts.records().values() if not any(one.kind == "end" for one in r)]
+        mine = [r for r in rows if set_name in ("", str(r[0].body.get("set", "")))]
+        return tuple(past_of(r) for r in mine if not self._parts.alive.alive(r[0].run))
+
+    def past(self, run: int) -> Past:
+        """One of them. Refused when the journal does not know it, it has an end, or it is under way."""
+        records = self._parts.records().get(run)
+        if records is None:
+            raise Refused(f"the journal of this console knows no run {run}")
+        past = past_of(records)
+        if past.ended:
+            raise Refused(f"run {run} has ended; what it left is taken back by: splitmount run cleanup {past.plan.set_name}")
+        if self._parts.alive.alive(run):
+            raise Refused(f"run {run} is under way on this console")
+        return past
+
+    async def check_resume(self, past: Past) -> Estate:
+        """Measure, and refuse when the estate is not what the run left: a group was changed, or the mirrors were."""
+        settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
+        estate = await self._parts.measure(settings, ("source", "target", "pairs"))
+        wrong = []
+        if estate.source is not None and not past.committed:
+            wrong += groups_changed(past.plan, settings, estate.source)
+        wrong += _other_split(past, estate.pairs)
+        if wrong:
+            raise Refused(
+                f"run {past.number} cannot be resumed, nothing was changed: {'; '.join(wrong)}. "
+                f"Take it back instead: splitmount recover {past.number} --undo"
+            )
+        return estate
+
+    async def account(self, run: int) -> Account:
+        """Everything about one of them, measured now."""
+        left = left_by(run, self._parts.records())
+        past = left.past
+        known = [
+            f"{past.plan.operation} of {past.plan.set_name}, begun {past.started:%Y-%m-%d %H:%M:%S} UTC by {past.operator} on {past.console}",
+            f"last record {past.last:%Y-%m-%d %H:%M:%S} UTC, in phase {past.phase.value}" if past.last else "",
+            f"{len(past.done)} of {len(past.plan.steps)} steps are done",
+        ]
+        unknown: list[str] = []
+        if past.taking_back:
+            known.append(f"it was being taken back: {past.taking_back}")
+        if past.committed:
+            known.append(f"the step {past.committed!r} was begun: nothing before it is taken back any more")
+        await self._open(past, known, unknown)
+        await self._pairs(past, known, unknown)
+        resume, undo = await self._why_not(left)
+        return Account(
+            run,
+            past.plan.set_name,
+            past.plan.operation,
+            self._parts.alive.alive(run),
+            tuple(k for k in known if k),
+            tuple(unknown),
+            resume,
+            undo,
+            by_hand(left),
+        )
+
+    async def accounts(self) -> tuple[Account, ...]:
+        """All of them."""
+        return tuple([await self.account(past.number) for past in self.unfinished()])
+
+    async def _open(self, past: Past, known: list[str], unknown: list[str]) -> None:
+        step = past.open_step
+        if step is None:
+            known.append("no step was under way")
+            return
+        if step.command is None or step.command.channel is not Channel.SHELL or step.kind is StepKind.HOLD:
+            unknown.append(f"{step.title}: begun, and its outcome is not known; it is measured before anything is sent")
+            return
+        try:
+            found = await read_job(self._parts.transport, self._job(past, step))
+        except SplitmountError as error:
+            unknown.append(f"{step.title}: begun; {error}")
+            return
+        words = {
+            JobPhase.NOT_STARTED: "was never begun on the host",
+            JobPhase.RUNNING: "is still running on the host",
+            JobPhase.ENDED: f"ended on the host with {found.exit_status}",
+        }
+        if found.phase in words:
+            known.append(f"{step.title}: {words[found.phase]}")
+        else:
+            unknown.append(f"{step.title}: its job is gone and left no end; it is measured before anything is done")
+
+    def _job(self, past: Past, step: Step) -> JobRef:
+        drivers = self._parts.drivers(self._parts.settings(past.plan.set_name))
+        refs = (drivers.target_ref, drivers.source_ref, drivers.array_ref)
+        ref = next(r for r in refs if r is not None and r.name == step.host)
+        anew = past.attempts.get(step.id, 0)
+        directory = f"{ref.work_dir}/runs/{past.key}"
+        return JobRef(ref.name, directory, f"{directory}/{past.job_number:04d}-{step.id}{f'.{anew}' * bool(anew)}", ref.become)
+
+    async def _pairs(self, past: Past, known: list[str], unknown: list[str]) -> None:
+        settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
+        try:
+            statuses = await self._parts.drivers(settings).array.status(self._parts.transport, settings.pairs)
+        except SplitmountError as error:
+            unknown.append(f"the pairs: {error}")
+            return
+        known.append(f"mirrors: {describe(statuses)}")
+
+    async def _why_not(self, left: Left) -> tuple[str, str]:
+        """Why it cannot be resumed, and why it cannot be taken back; empty where it can."""
+        resume = ""
+        try:
+            await self.check_resume(left.past)
+        except SplitmountError as error:
+            resume = str(error)
+        undo = ""
+        if left.past.committed:
+            undo = f"{left.past.committed!r} overwrites the standards: what they held is gone, so the run can only be resumed"
+        return resume, undo
+
+    async def undo_plan(self, request: PlanRequest) -> Plan:
+        """Take one run back, and bring its mirrors up again where they were up before it.
+
+        Refused after the point of no return: what the standards held is gone.
+        """
+        past = self.past(request.run) if request.run else self._newest(request.set_name)
+        if past.committed:
+            raise Refused(
+                f"run {past.number} has begun {past.committed!r}: what the standards held is gone, so it cannot be taken back; "
+                f"resume it: splitmount recover {past.number} --resume"
+            )
+        target = self._parts.drivers(self._parts.settings(past.plan.set_name)).target_ref
+        plan = take_back_plan("undo", left_by(past.number, self._parts.records()), self._parts.clock(), target)
+        return plan if request.leave_mirrors else await self._mirrors_up(past, plan)
+
+    def _newest(self, set_name: str) -> Past:
+        mine = self.unfinished(set_name)
+        if not mine:
+            raise Refused(f"the journal of this console knows no run of {set_name} without an end; nothing was changed")
+        return mine[-1]
+
+    async def _mirrors_up(self, past: Past, plan: Plan) -> Plan:
+        """The plan, and the establishing of the pairs that the run split; before the locks are given back."""
+        start = [state for _, state in past.plan.start_states]
+        if not start or set(start) != {PairState.ESTABLISHED} or past.plan.operation not in _SPLITS:
+            return plan
+        settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
+        statuses = await self._at_rest(settings)
+        hidden = any(step.undoes == "ready" for step in plan.steps)
+        down = tuple(replace(s, ready=False) if hidden else s for s in statuses if s.state is PairState.SPLIT)
+        if not down:
+            return plan
+        context = self._context(settings, statuses)
+        more = [measure(context, Phase.AFTER, "idle", settings.target), *establish(context, Phase.AFTER, down)]
+        told_ = f"establishes {', '.join(s.pair.bcv for s in down)} again, as before the run: its point in time is given up"
+        locks = [step for step in plan.steps if step.kind is StepKind.OWN_FILES]
+        steps = (*(step for step in plan.steps if step not in locks), *more, *locks)
+        return replace(plan, steps=steps, summary=(*plan.summary, told_, "  (to keep it: --leave-mirrors)"))
+
+    async def _at_rest(self, settings: SetSettings) -> tuple[PairStatus, ...]:
+        """The pairs when none of them is on its way: a split that a dead console sent may still be under way."""
+        array, limit = self._parts.drivers(settings).array, time.monotonic() + settings.wait_limit
+        while True:
+            statuses = await array.status(self._parts.transport, settings.pairs)
+            if not any(s.state in (PairState.SPLITTING, PairState.COPYING) for s in statuses):
+                return statuses
+            if time.monotonic() > limit:
+                raise Refused(f"the pairs are still on their way: {describe(statuses)}; nothing was changed")
+            await asyncio.sleep(0.2)
+
+    def _context(self, settings: SetSettings, statuses: tuple[PairStatus, ...]) -> Context:
+        """For steps that are about pairs alone; of the hosts nothing is said, because nothing of theirs is asked."""
+        now = self._parts.clock()
+        nothing = HostFacts(settings.source, "", now)
+        estate = Estate(settings.name, now, pairs=statuses)
+        request = PlanRequest("undo", settings.name)
+        return Context(request, settings, estate, self._parts.drivers(settings), nothing, nothing, statuses)
+
+
+_SPLITS = frozenset({"backup", "rehearse", "split", "takeover"})
+
+
+def _other_split(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
+    """Whether the mirrors still hold the split that the run made, where it made one and nothing after it."""
+    verbs = [step.id for step in past.plan.steps if step.array and step.id in past.done]
+    last = next((v for v in reversed(verbs) if v in ("split", "establish", "establish-full", "restore", "restore-split")), "")
+    ours = past.values.get("split_id", "")
+    if last != "split" or past.open.startswith("establish"):
+        return []
+    odd = [s for s in pairs if s.state not in (PairState.SPLIT, PairState.SPLITTING) or (ours and s.split_id not in ("", ours))]
+    return [f"the mirrors do not hold the split of this run any more: {describe(tuple(odd))}"] if odd else []
+
+
+def lines_of(account: Account) -> tuple[str, ...]:
+    """The account as lines of text."""
+    ways = [
+        ("resume it", account.resume, f"splitmount recover {account.run} --resume"),
+        ("take it back", account.undo, f"splitmount recover {account.run} --undo"),
+    ]
+    return (
+        f"run {account.run}: " + ("IS UNDER WAY on this console" if account.alive else "HAS NO END"),
+        *(f"  known    {line}" for line in account.known),
+        *(f"  UNKNOWN  {line}" for line in account.unknown),
+        *(f"  {what}: {command}" if not why else f"  cannot {what}: {why}" for what, why, command in ways),
+        f"  by hand: splitmount recover {account.run} --by-hand",
+    )
+
+
+def claim_lines(claims: Claims) -> tuple[str, ...]:
+    """Locks and holds as lines of text."""
+    return (*(told(hold) for hold in claims.holds), *(told(lock) for lock in claims.locks))
