@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.errors import ConfigError, SplitmountError
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
     )
     add("history", "the runs of this console").add_argument("run", nargs="?", type=int, metavar="RUN")
+    _recovery(add)
     add("backups", "the backups of a set").add_argument("set", metavar="SET")
     restore = add("restore-files", "restore a backup into an empty directory of the target")
     restore.add_argument("set", metavar="SET")
@@ -83,6 +84,37 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--size", type=int, metavar="N", help="another estate: N sources of 64 devices each")
     demo.add_argument("--fault", action="append", metavar="NAME@HOST", help="switch an accident on; `--fault list` names them")
     return top
+
+
+def _recovery(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """The commands for runs without an end, and for locks and holds."""
+    recover = add("recover", "runs that have no end: show them, go on with one, take one back, or hand one over to a person")
+    recover.add_argument("run", nargs="?", type=int, metavar="RUN")
+    way = recover.add_mutually_exclusive_group()
+    way.add_argument("--resume", action="store_true", help="measure, then go on where it stopped")
+    way.add_argument("--undo", action="store_true", help="measure, then take back what it did")
+    way.add_argument("--by-hand", action="store_true", help="print the commands that take it back, for a person")
+    way.add_argument("--give-up", metavar="REASON", default="", help="end it in the journal, because a person takes over")
+    way.add_argument("--export", type=Path, metavar="FILE", help="write its journal to a new file, for another console")
+    recover.add_argument("--leave-mirrors", action="store_true", help="with --undo: keep the point in time that it split")
+    recover.add_argument(
+        "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
+    )
+    recover.add_argument("--confirm", metavar="SET", default="", help="with --give-up: the set's name once more")
+    take = add("take-up", "get runs into this journal: from another console's file, or from what they left on the target")
+    take.add_argument("set", nargs="?", metavar="SET", default="")
+    take.add_argument("--file", type=Path, metavar="FILE", help="what `recover RUN --export FILE` wrote")
+    take.add_argument(
+        "--key", default="", help="of SET, the run with this key; else the newest that this journal does not know"
+    )
+    hold = add("hold", "forbid every change of a set, from every console, until a time")
+    hold.add_argument("set", metavar="SET")
+    hold.add_argument("--until", required=True, metavar="TIME", help="90m, 8h, 3d, or 2026-12-24T18:00 (UTC)")
+    hold.add_argument("--reason", required=True)
+    for name, text in (("let-go", "end the hold of a set"), ("unlock", "take away the lock of a run that is dead for good")):
+        one = add(name, text)
+        one.add_argument("set", metavar="SET")
+        one.add_argument("--confirm", metavar="SET", default="", help="the set's name once more; without it the plan is shown")
 
 
 def _operation(one: argparse.ArgumentParser) -> None:

@@ -14,18 +14,18 @@ from core.engine import Engine
 from core.errors import ConfigError, Refused
 from core.events import HostMeasured, SetMeasured
 from core.facade import PlanRequest
-from core.jsonable import Json, to_json
+from core.jsonable import Json
 from core.mapfile import build_map, mirror_map, write
 from core.model import Severity
 from core.operations import pairs_in_use
 from core.plan import Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
-from core.transport import shown
 from core.trust import HostKey, default_files, store_key
+from tui.lines import answer, plan_lines, say
 from tui.outline import host_lines, set_lines
-from tui.plain import printable
 from tui.progress import follow
+from tui.recovering import claim, recover, take_up
 from tui.wiring import build_engine, carrier_of
 
 
@@ -38,22 +38,12 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.command == "trust":
         return _trust(options, settings)
-    read_only = options.read_only or options.command not in ("run", "map", "restore-files")
+    read_only = options.read_only or options.command not in _CHANGE
     engine = build_engine(settings, read_only, carrier_of(settings, read_only, options.record, options.replay))
     try:
         return _COMMANDS[options.command](options, engine)
     finally:
         engine.close()
-
-
-def say(text: str) -> None:
-    """One line or block on standard output; what hosts said is made printable."""
-    print(printable(text))  # noqa: T201  the command line's one way out
-
-
-def _json(value: object) -> int:
-    say(json.dumps(to_json(value), indent=1))
-    return 0
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
@@ -65,7 +55,7 @@ def _inspect(options: argparse.Namespace, engine: Engine) -> int:
         raise ConfigError(f"{options.name!r} is neither a set nor a host of {engine.settings.path}")
     found = [_measure_host(engine, n) if n not in engine.settings.sets else _measure_set(engine, n) for n in names]
     if options.json:
-        _json(found)
+        answer(found)
     else:
         for one in found:
             lines = host_lines(one) if isinstance(one, HostMeasured) else set_lines(engine.settings, one)
@@ -103,7 +93,7 @@ def _map(options: argparse.Namespace, engine: Engine) -> int:
     texts = {"std": write(std), "bcv": write(mirror_map(std, pairs_in_use(settings.pairs)))}
     paths = [_write(options.out, f"{settings.name}.{kind}", text) for kind, text in texts.items()]
     if options.json:
-        return _json(paths)
+        return answer(paths)
     say("\n".join(str(p) for p in paths))
     return 0
 
@@ -121,7 +111,7 @@ def _write(directory: Path, name: str, text: str) -> Path:
 def _check(options: argparse.Namespace, engine: Engine) -> int:
     rows = engine.check().result()
     if options.json:
-        _json(rows)
+        answer(rows)
     else:
         say(
             "\n".join(
@@ -134,7 +124,7 @@ def _check(options: argparse.Namespace, engine: Engine) -> int:
 def _history(options: argparse.Namespace, engine: Engine) -> int:
     rows = [r for r in engine.history().result() if options.run in (None, r.run)]
     if options.json:
-        return _json(rows)
+        return answer(rows)
     if options.run is not None and not rows:
         raise ConfigError(f"there is no run {options.run} in the journal of this console")
     for r in rows:
@@ -151,7 +141,7 @@ def _history(options: argparse.Namespace, engine: Engine) -> int:
 def _backups(options: argparse.Namespace, engine: Engine) -> int:
     rows = engine.backups(options.set).result()
     if options.json:
-        return _json(rows)
+        return answer(rows)
     for r in rows:
         verified = "verified" if r.verified_at else "not verified"
         say(f"{r.id}  split {r.split_at:%Y-%m-%d %H:%M:%S}  {r.files} files  {r.bytes} bytes  {verified}")
@@ -162,7 +152,7 @@ def _restore_files(options: argparse.Namespace, engine: Engine) -> int:
     files = engine.restore_files(options.set, options.backup, options.directory).result()
     target = engine.settings.sets[options.set].target
     if options.json:
-        return _json({"files": files})
+        return answer({"files": files})
     say(f"{files} files restored to {options.directory} on {target}")
     return 0
 
@@ -209,25 +199,10 @@ def _overrides(words: list[str]) -> dict[str, str]:
     return out
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """A plan as text: policy, findings, every step with its exact commands."""
-    out = [f"{plan.operation} of {plan.set_name}: {len(plan.steps)} steps", *(f"  {line}" for line in plan.summary)]
-    out += [f"  {c.verdict.value}: {c.code} {c.where}: {c.sentence}" for c in plan.conditions]
-    out += [f"  {f.severity.value}: {f.code} {f.subject}: {f.sentence}" for f in plan.findings]
-    for number, step in enumerate(plan.steps, 1):
-        out.append(f"\n{number:>3}. [{step.phase.value}] {step.title}  ({step.host})")
-        out.append(f"     {step.explain.what}")
-        if step.fence:
-            out.append(f"     only on: {', '.join(step.fence)}")
-        if step.command is not None:
-            out += [f"     | {line}" for line in shown(step.command).strip().splitlines()]
-    return out
-
-
 def _plan(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
     if options.json:
-        return _json(plan)
+        return answer(plan)
     say("\n".join(plan_lines(plan)))
     return 0
 
@@ -248,7 +223,7 @@ def _run(options: argparse.Namespace, engine: Engine) -> int:
 def _do(engine: Engine, plan: Plan, as_json: bool) -> int:
     end = follow(engine, plan, quiet=as_json)
     if as_json:
-        _json(end)
+        answer(end)
     return end.exit_code
 
 
@@ -289,6 +264,8 @@ def _agrees() -> bool:
     return input("Is this the fingerprint that the host itself shows? Type yes to store it: ").strip() == "yes"
 
 
+_CHANGE = frozenset({"run", "map", "restore-files", "recover", "hold", "let-go", "unlock"})
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace, Engine], int]] = {
     "inspect": _inspect,
     "map": _map,
@@ -298,4 +275,9 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace, Engine], int]] = {
     "backups": _backups,
     "restore-files": _restore_files,
     "check": _check,
+    "recover": recover,
+    "take-up": take_up,
+    "hold": claim,
+    "let-go": claim,
+    "unlock": claim,
 }

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
-from core.events import Event, Outcome, RunEnded, StepEnded, StepProgress, StepStarted
+from core.events import Event, Outcome, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from core.facade import Facade
 from core.plan import Plan, Step
 from tui.plain import printable
@@ -22,9 +22,9 @@ POLL = 0.1
 class _Teller:
     """Folds events into lines and one bar."""
 
-    def __init__(self, plan: Plan, console: Console, bar: Progress) -> None:
-        self._steps: dict[str, tuple[int, Step]] = {s.id: (n, s) for n, s in enumerate(plan.steps, 1)}
-        self._total = len(plan.steps)
+    def __init__(self, console: Console, bar: Progress) -> None:
+        self._steps: dict[str, tuple[int, Step]] = {}
+        self._total = 0
         self._console = console
         self._bar = bar
         self._task: TaskID | None = None
@@ -32,6 +32,9 @@ class _Teller:
     def hear(self, event: Event) -> None:
         """Tell one event."""
         match event:
+            case RunStarted():
+                self._steps = {s.id: (n, s) for n, s in enumerate(event.plan.steps, 1)}
+                self._total = len(event.plan.steps)
             case StepStarted():
                 self._drop()
                 self._task = self._bar.add_task(self._title(event.step), total=None)
@@ -58,7 +61,12 @@ class _Teller:
 
 
 def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
-    """Run the plan to its end and tell it. Ctrl-C asks for a stop after the current step; nothing is cut off."""
+    """Run the plan to its end and tell it."""
+    return follow_run(engine, engine.start(plan, confirmed=plan.confirm).result(), quiet=quiet)
+
+
+def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:
+    """Tell a run that has just begun, to its end. Ctrl-C asks for a stop after the current step; nothing is cut off."""
     console = Console(stderr=quiet, quiet=quiet, highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -68,7 +76,6 @@ def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-    number = engine.start(plan, confirmed=plan.confirm).result()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
@@ -77,7 +84,7 @@ def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
     before = signal.signal(signal.SIGINT, stop)
     try:
         with bar:
-            teller = _Teller(plan, console, bar)
+            teller = _Teller(console, bar)
             while True:
                 for event in engine.drain():
                     teller.hear(event)
