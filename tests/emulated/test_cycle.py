@@ -27,7 +27,7 @@ def test_a_backup_of_every_family_is_equal_at_source_target_and_archive_and_leav
         assert len(before) > 10
         on_target: dict[str, str] = {}
         plan = made.plan(PlanRequest("backup", name))
-        assert [s.id for s in plan.steps][-1] == "await-established"
+        assert [s.id for s in plan.steps if not s.id.startswith("undo-lock-")][-1] == "await-established"
         end = made.run(PlanRequest("backup", name))
         assert (end.outcome, end.exit_code) == (Outcome.OK, 0), end.message
         (record,) = made.engine.backups(name).result()

@@ -127,7 +127,7 @@ async def test_step_by_step_waits_before_each_step(toy: tuple[Engine, ToyWorld])
         await pilot.press("y")
         await until(app, lambda: shows(app, "Waiting for you"))
         await pilot.press("n")
-        await until(app, lambda: app.state.run is not None and app.state.run.paused == "keep-map")
+        await until(app, lambda: app.state.run is not None and app.state.run.paused == "lock-mgmt")
         await pilot.press("x")
         await until(app, lambda: shows(app, "The run has ended: stopped"))
 

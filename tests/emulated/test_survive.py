@@ -1,0 +1,259 @@
+"""Runs that their console left, sets that somebody claims: found, taken up, taken back, refused. All over real SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.arrays.symmetrix import SymmetrixArray
+from core.config import load
+from core.engine import Engine
+from core.errors import ConfigError, Refused, SplitmountError
+from core.events import Outcome, SetMeasured
+from core.facade import PlanRequest
+from core.settings import PostPolicy
+from tests.emulated.bench import Bench, bench
+from tests.emulated.crashes import (
+    Cell,
+    Fate,
+    Point,
+    Way,
+    bury,
+    differences,
+    doomed_engine,
+    finished,
+    operations,
+    play,
+    scene,
+    seen_from,
+    untouched,
+    wait_until,
+)
+from tui.wiring import TABLES, build_engine
+
+NAME = "linux-web"
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Bench]:
+    """The family linux-web with its mirrors established."""
+    with bench(tmp_path, (NAME,)) as made:
+        assert made.run(PlanRequest("establish", NAME)).exit_code == 0
+        yield made
+
+
+@contextmanager
+def console(made: Bench, directory: Path) -> Iterator[Engine]:
+    """Another console on the same estate, with a journal and maps of its own."""
+    settings = replace(load(made.estate.config), state_dir=directory)
+    tables = replace(TABLES, arrays={"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)})
+    engine = build_engine(settings, read_only=False, tables=tables)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def run(engine: Engine, request: PlanRequest) -> Outcome:
+    """Plan and run; how it ended."""
+    plan = engine.plan(request).result()
+    return finished(engine, engine.start(plan, confirmed=plan.confirm).result()).outcome
+
+
+def die_at(made: Bench, step: str, point: Point, request: PlanRequest | None = None) -> int:
+    """Let a console begin a run and die there; the run's number."""
+    fate = Fate(step, point, kill=True)
+    engine, _ = doomed_engine(made, fate)
+    plan = engine.plan(request or PlanRequest("backup", NAME, post_policy=PostPolicy.UP)).result()
+    number = engine.start(plan, confirmed=plan.confirm).result()
+    wait_until(lambda: fate.fired or not engine.running())
+    assert fate.fired, "the run ended before its console died"
+    bury(engine, fate)
+    return number
+
+
+# A few cells of the matrix, of every operation and family: the rest is `make crash-matrix`.
+_CELLS = (
+    ("linux-web", "backup", "lock-webdr", Point.DURING, Way.UNDO),
+    ("linux-web", "backup", "split", Point.AFTER_INTENT, Way.RESUME),
+    ("linux-web", "backup", "split", Point.AFTER_END, Way.UNDO),
+    ("linux-web", "backup", "import-web-data", Point.DURING, Way.RESUME),
+    ("linux-web", "backup", "backup", Point.DURING, Way.RESUME),
+    ("linux-web", "backup", "backup", Point.DURING, Way.UNDO),
+    ("aix-ledger", "backup", "freeze", Point.AFTER_END, Way.RESUME),
+    ("solaris-mail", "rehearse", "undo-ready", Point.BEFORE_OUTCOME, Way.UNDO),
+    ("hpux-orders", "restore", "restore", Point.AFTER_END, Way.RESUME),
+    ("linux-web", "establish", "establish", Point.DURING, Way.RESUME),
+    ("linux-web", "split", "split", Point.DURING, Way.DROP),
+    ("linux-web", "takeover", "table-web-data", Point.BEFORE_OUTCOME, Way.UNDO),
+)
+
+
+@pytest.mark.parametrize("cell", _CELLS, ids=lambda cell: "-".join(str(part) for part in cell).replace(" ", "_"))
+def test_whatever_a_console_leaves_is_taken_up_or_taken_back(tmp_path: Path, cell: tuple[str, str, str, Point, Way]) -> None:
+    family, name, step, point, way = cell
+    operation = next(o for o in operations(family) if o.name == name)
+    _, after, steps = untouched(tmp_path / "untouched", family, operation)
+    assert step in {s.id for s in steps}
+    played = play(tmp_path / "played", operation, Cell(family, name, step, point, way), after)
+    assert played.fired
+    assert played.wrong == []
+
+
+def test_while_a_run_has_no_end_no_other_of_its_set_begins(web: Bench) -> None:
+    number = die_at(web, "attach", Point.AFTER_INTENT)
+    with pytest.raises(Refused, match=f"RUN_WITHOUT_END.*splitmount recover {number}"):
+        web.plan(PlanRequest("backup", NAME))
+    (account,) = web.engine.unfinished().result()
+    assert (account.run, account.set_name, account.operation, account.alive) == (number, NAME, "backup", False)
+    assert any("was never begun on the host" in line for line in account.known)
+    assert any("split" in line for line in account.known)
+    assert (account.resume, account.undo) == ("", "")
+
+
+def test_the_commands_that_take_a_run_back_can_be_done_by_hand(web: Bench) -> None:
+    number = die_at(web, "backup", Point.AFTER_INTENT)
+    text = "\n".join(web.engine.account(number).result().by_hand)
+    assert "@{" not in text
+    assert text.index("umount") < text.index("vgchange")
+    web.engine.give_up(number, "the storage team does it", NAME).result()
+    assert web.engine.unfinished().result() == ()
+
+
+def test_a_run_is_given_up_only_with_a_reason_and_the_sets_name(web: Bench) -> None:
+    number = die_at(web, "attach", Point.AFTER_INTENT)
+    for reason, name in (("", NAME), ("because", ""), ("because", "linux")):
+        with pytest.raises(Refused, match="typed"):
+            web.engine.give_up(number, reason, name).result()
+    assert len(web.engine.unfinished().result()) == 1
+
+
+def test_another_console_goes_on_with_an_exported_run(web: Bench, tmp_path: Path) -> None:
+    with console(web, tmp_path / "other") as other:
+        for _ in range(3):  # so that its numbers are not those of the first console
+            assert run(other, PlanRequest("map", NAME)) is Outcome.OK
+        number = die_at(web, "mount-web-data-site", Point.DURING)
+        text = web.engine.export_run(number).result()
+        taken = other.import_run(text).result()
+        with pytest.raises(ConfigError, match="knows the run"):
+            other.import_run(text).result()
+        with pytest.raises(ConfigError, match="checksum differs"):
+            other.import_run(text.replace("linux-web", "linux-wxb", 1)).result()
+        assert finished(other, other.resume(taken).result()).outcome is Outcome.OK
+    assert web.family(NAME).target.mounts == {}
+
+
+@pytest.mark.parametrize(("step", "way"), [("activate-web-data", "resume"), ("backup", "undo"), ("await-split", "resume")])
+def test_a_lost_journal_is_rebuilt_from_what_the_run_left_on_its_target(
+    web: Bench, tmp_path: Path, step: str, way: str
+) -> None:
+    family = web.family(NAME)
+    before = scene(web, family)
+    die_at(web, step, Point.AFTER_INTENT)
+    with console(web, tmp_path / "other") as other:
+        assert other.unfinished().result() == ()
+        (number,) = other.rebuild_runs(NAME).result()
+        (account,) = other.unfinished().result()
+        assert account.run == number
+        if way == "resume":
+            assert finished(other, other.resume(number).result()).outcome is Outcome.OK
+        else:
+            assert run(other, PlanRequest("undo", NAME, run=number)) is Outcome.OK
+        assert other.unfinished().result() == ()
+        other.rebuild_runs(NAME).result()  # the run before it, which ended
+        assert other.unfinished().result() == ()
+        with pytest.raises(Refused, match="does not know"):
+            other.rebuild_runs(NAME).result()
+    seen = replace(seen_from(before, scene(web, family)), copies=0)
+    assert differences(seen, seen_from(before, before)) == []
+    assert web.estate.array.done["split"] == 1
+
+
+def test_of_two_consoles_at_the_same_instant_exactly_one_runs(web: Bench, tmp_path: Path) -> None:
+    for turn in range(5):
+        with console(web, tmp_path / f"one{turn}") as one, console(web, tmp_path / f"two{turn}") as two:
+            plans = [engine.plan(PlanRequest("backup", NAME, post_policy=PostPolicy.UP)) for engine in (one, two)]
+            made = [plan.result() for plan in plans]
+            begun = [engine.start(plan) for engine, plan in zip((one, two), made, strict=True)]
+            ends = [finished(engine, number.result()) for engine, number in zip((one, two), begun, strict=True)]
+            assert sorted(end.exit_code for end in ends) == [0, 3]
+            (loser,) = (end for end in ends if end.exit_code == 3)
+            assert "is locked since" in loser.message
+
+
+def test_a_hold_refuses_every_change_from_every_console_until_it_is_ended(web: Bench, tmp_path: Path) -> None:
+    ready = web.plan(PlanRequest("backup", NAME))  # made before the hold: the hold is found in the shell of the lock
+    with console(web, tmp_path / "other") as other:
+        assert run(other, PlanRequest("hold", NAME, until="8h", reason="the array is being moved")) is Outcome.OK
+    with pytest.raises(Refused, match=r"HELD.*the array is being moved"):
+        web.plan(PlanRequest("backup", NAME))
+    end = web.finish(web.engine.start(ready).result())
+    assert (end.outcome, end.exit_code) == (Outcome.REFUSED, 3)
+    assert "on hold until" in end.message
+    web.engine.measure_set(NAME).result()
+    told = [e for e in web.engine.drain() if isinstance(e, SetMeasured)][-1]
+    assert any(f.code == "HELD" for f in told.findings)
+    assert run(web.engine, PlanRequest("let-go", NAME)) is Outcome.OK
+    assert run(web.engine, PlanRequest("backup", NAME)) is Outcome.OK
+
+
+def test_a_hold_needs_a_reason_and_a_time_to_come(web: Bench) -> None:
+    for until, reason in (("8h", " "), ("2020-01-01T00:00", "late"), ("soon", "late"), ("8h", "two\nlines")):
+        with pytest.raises(Refused):
+            web.plan(PlanRequest("hold", NAME, until=until, reason=reason))
+
+
+def test_the_lock_of_a_dead_console_is_told_and_taken_only_by_its_typed_name(web: Bench, tmp_path: Path) -> None:
+    number = die_at(web, "split", Point.AFTER_INTENT)
+    with console(web, tmp_path / "other") as other:
+        with pytest.raises(Refused, match=r"LOCKED.*none of its jobs is running"):
+            other.plan(PlanRequest("backup", NAME)).result()
+        plan = other.plan(PlanRequest("unlock", NAME)).result()
+        assert plan.confirm == NAME
+        with pytest.raises(Refused, match="typed"):
+            other.start(plan).result()
+        assert finished(other, other.start(plan, confirmed=NAME).result()).outcome is Outcome.OK
+        assert run(other, PlanRequest("backup", NAME, post_policy=PostPolicy.UP)) is Outcome.OK
+    end = finished(web.engine, web.engine.resume(number).result())
+    assert end.outcome is Outcome.OK, end.message
+    assert web.estate.array.done["split"] == 2  # one of each run, none of them twice
+
+
+def test_a_run_whose_mirrors_were_changed_since_is_not_resumed(web: Bench, tmp_path: Path) -> None:
+    number = die_at(web, "attach", Point.AFTER_INTENT)
+    with console(web, tmp_path / "other") as other:
+        assert run(other, PlanRequest("unlock", NAME)) is Outcome.OK
+        assert run(other, PlanRequest("establish", NAME)) is Outcome.OK
+    with pytest.raises(Refused, match="do not hold the split of this run any more"):
+        web.engine.resume(number).result()
+    assert "do not hold the split" in web.engine.account(number).result().resume
+
+
+def test_a_restore_that_has_begun_can_be_resumed_and_not_taken_back(web: Bench) -> None:
+    assert web.run(PlanRequest("backup", NAME, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+    number = die_at(web, "await-restored", Point.AFTER_INTENT, PlanRequest("restore", NAME))
+    with pytest.raises(Refused, match=r"cannot be taken back.*--resume"):
+        web.plan(PlanRequest("undo", NAME, run=number))
+    assert finished(web.engine, web.engine.resume(number).result()).outcome is Outcome.OK
+
+
+def test_taking_back_can_keep_the_point_in_time_of_the_mirrors(web: Bench) -> None:
+    number = die_at(web, "backup", Point.AFTER_INTENT)
+    assert run(web.engine, PlanRequest("undo", NAME, run=number, leave_mirrors=True)) is Outcome.OK
+    statuses = [str(web.estate.array.word(std, bcv)) for std, bcv in web.family(NAME).pairs]
+    assert statuses == ["Split"] * len(statuses)
+
+
+def test_an_unfinished_run_is_not_touched_by_a_read_only_console(web: Bench) -> None:
+    number = die_at(web, "attach", Point.AFTER_INTENT)
+    engine = web.another_engine(read_only=True)
+    try:
+        assert engine.unfinished().result()[0].run == number
+        with pytest.raises(SplitmountError, match="read-only"):
+            engine.resume(number).result()
+    finally:
+        engine.close()
