@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 K ?=
+ONLY ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table guards demo test lint lab lab-image lab-test bench screenshots wheel-test clean
+.PHONY: fault-table guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +47,9 @@ screenshots: $(VENV)/dev
 
 fault-table: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.faults > docs/faults.md
+
+crash-matrix: $(VENV)/dev
+	$(BIN)/python -m tests.emulated.crashes $(ONLY) > docs/crashes.md
 
 guards: $(VENV)/dev
 	$(BIN)/python -m tests.guards > docs/guards.md

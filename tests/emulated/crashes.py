@@ -9,9 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import multiprocessing
+import os
+import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -31,7 +36,7 @@ from core.ssh import SshTransport
 from core.transport import ByteStream, Command, Effect, Result, Session
 from hostdrivers.emulated.estate import Family
 from hostdrivers.emulated.machine import Machine
-from tests.emulated.bench import Bench, bench, digests
+from tests.emulated.bench import NAMES, Bench, bench, digests
 from tui.wiring import TABLES, build_engine
 
 
@@ -526,3 +531,71 @@ def _survive(
 def cells_of(family: str, operation: Operation, steps: Sequence[Step]) -> list[Cell]:
     """Every cell of one operation on one family."""
     return [Cell(family, operation.name, step.id, point, way) for step in steps for point in Point for way in Way]
+
+
+# --- the whole matrix -------------------------------------------------------------------------------------------------
+
+HEAD = """# What a console leaves when it dies, and what becomes of it
+
+Written by `make crash-matrix`. For every operation, and every step of it, the console dies (its connections are cut, its locks on
+files let go, nothing more reaches a host or the journal) before the intent is journalled, after it, during the command, after its
+remote end, and before the outcome is journalled; then another console resumes the run, and separately takes it back. At the same
+points the connections of a console go that lives on. "Equal" means that array, hosts, files, table entries, locks and repository
+are as a run that nothing befell leaves them (resumed), or as they were before (taken back). "Refused" are cells in which taking
+back is refused because the standards are overwritten already, and cells in which a run without its connection ended with 3 or 4 and
+had taken back what it did. "Not met" are points that a step does not have (a measurement has no remote job).
+
+| family | operation | steps | cells | equal | refused | not met | wrong | longest freeze after the death |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def played(cell: Cell, after: Scene) -> Cell:
+    """One cell in a directory of its own; a cell that goes wrong in an unforeseen way says how."""
+    operation = next(o for o in operations(cell.family) if o.name == cell.operation)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return play(Path(scratch), operation, cell, after)
+        except (Exception, Killed) as odd:  # noqa: BLE001  a matrix goes on
+            cell.wrong.append(repr(odd)[:300])
+            return cell
+
+
+def row_of(family: str, name: str, workers: ProcessPoolExecutor, every: int) -> tuple[str, int]:
+    """One line of the table, and the number of wrong cells; `every` n-th cell is played."""
+    operation = next(o for o in operations(family) if o.name == name)
+    with tempfile.TemporaryDirectory() as scratch:
+        _, after, steps = untouched(Path(scratch), family, operation)
+    cells = cells_of(family, operation, steps)[::every]
+    done = list(workers.map(played, cells, [after] * len(cells)))
+    wrong = [cell for cell in done if cell.wrong]
+    for cell in wrong:
+        print(f"{cell.family} {name} {cell.step} {cell.point} {cell.way}: {'; '.join(cell.wrong)}", file=sys.stderr, flush=True)
+    refused = sum(bool(cell.refused) and not cell.wrong for cell in done)
+    missed = sum(not cell.fired and not cell.wrong for cell in done)
+    equal = len(done) - len(wrong) - refused - missed
+    longest = max((cell.frozen for cell in done), default=0.0)
+    numbers = f"{len(steps)} | {len(done)} | {equal} | {refused} | {missed} | {len(wrong)} | {longest:.1f} s"
+    return f"| {family} | {name} | {numbers} |\n", len(wrong)
+
+
+def main() -> int:
+    """Print the table; 1 when a cell is wrong. Arguments: families, operations, `every=N`; none for all."""
+    words = [word for word in sys.argv[1:] if not word.startswith("every=")]
+    every = next((int(word.removeprefix("every=")) for word in sys.argv[1:] if word.startswith("every=")), 1)
+    families = [name for name in NAMES if name in words] or list(NAMES)
+    sys.stdout.write(HEAD)
+    total = 0
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as workers:
+        for family in families:
+            for operation in operations(family):
+                if not set(words) - set(NAMES) or operation.name in words:
+                    row, wrong = row_of(family, operation.name, workers, every)
+                    sys.stdout.write(row)
+                    sys.stdout.flush()
+                    total += wrong
+    return int(total > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
