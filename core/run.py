@@ -91,7 +91,7 @@ class Run:
         state.attempts.update(past.attempts)
         state.record, state.sample, state.changed = past.record, dict(past.sample), True
         self._own(past.key)
-        locks = [s.id for s in parts.plan.steps if s.kind is StepKind.OWN_FILES and not s.undoes and s.id in past.done]
+        locks = _still_locked(past)
         self._skip = frozenset(past.done) - frozenset(locks)
         self._stack, self._committed, self._taking_back = list(past.stack), past.committed, past.taking_back
         self._phase = past.phase
@@ -275,6 +275,13 @@ class Run:
         except SplitmountError as problem:
             return f"unknown ({problem})"
         return describe(statuses)
+
+
+def _still_locked(past: Past) -> list[str]:
+    """The locks that the run took and had not begun to give back: whether they are still its own is asked again."""
+    given = {step.undoes for step in past.plan.steps if step.id in past.done or step.id == past.open}
+    own = [step.id for step in past.plan.steps if step.kind is StepKind.OWN_FILES and not step.undoes]
+    return [step for step in own if step in past.done and step not in given]
 
 
 def _word(problem: SplitmountError) -> Outcome:
