@@ -66,11 +66,12 @@ class CommandEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run has its number and its journal."""
+    """A run has its number and its journal; `done` are the steps that a console which is gone had done before."""
 
     run: int
     at: datetime
     plan: Plan
+    done: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Run:
         state.measure_first = arrays | {past.open} - {""}
         self._done = [s.title for s in parts.plan.steps if s.id in self._skip]
         parts.journal.note(past.number, "", {"taken_up": now, "operator": parts.operator, "console": parts.console})
-        parts.emit(RunStarted(past.number, now, parts.plan))
+        parts.emit(RunStarted(past.number, now, parts.plan, tuple(self._skip)))
         for step in locks:  # whether the lock is still ours is asked again
             state.begin_anew(step)
         return past.number

@@ -102,8 +102,13 @@ class Console(App[int]):
 
     def start(self, plan: Plan, *, stepwise: bool, confirmed: str = "") -> None:
         """Start a run; its page takes the place of the preview."""
-        future = self.engine.start(plan, stepwise=stepwise, confirmed=confirmed)
+        self._watch(self.engine.start(plan, stepwise=stepwise, confirmed=confirmed))
 
+    def resume(self, run: int) -> None:
+        """Go on with a run that has no end; its page takes the place of its account."""
+        self._watch(self.engine.resume(run))
+
+    def _watch(self, future: Future[int]) -> None:
         def show() -> None:
             try:
                 future.result()
@@ -137,7 +142,8 @@ class Console(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: every key of the page by its name."""
-        wanted = {"StartPage": "start", "PlanPage": "plan", "RunPage": "run", "TextPage": "text"}.get(type(screen).__name__, "")
+        pages = {"StartPage": "start", "PlanPage": "plan", "RunPage": "run", "TextPage": "text", "RecoverPage": "recover"}
+        wanted = pages.get(type(screen).__name__, "")
         for key in (k for k in KEYS if k.screen in (wanted, "everywhere") and k.action != "app.command_palette"):
             yield SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self._act, screen, action))
 

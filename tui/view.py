@@ -92,7 +92,8 @@ def fold(state: ViewState, event: Event) -> ViewState:
         case CommandEnded():
             return replace(state, log=tuple(_ended(row, event) for row in state.log))
         case RunStarted():
-            return replace(state, run=RunView(event.run, event.plan, event.at))
+            before = StepView(event.at, Outcome.OK, message="done before this console took the run up")
+            return replace(state, run=RunView(event.run, event.plan, event.at, dict.fromkeys(event.done, before)))
         case _:
             run = state.run
             return state if run is None or event.run != run.run else replace(state, run=fold_run(run, event))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.engine import Engine
+from core.facade import PlanRequest
 from core.model import PairState
+from core.settings import PostPolicy
 from core.transport import Command, Effect
 from tests.core.toy import PAIRS, ToyWorld
 from tests.tui.toyengine import toy_engine
@@ -201,3 +205,42 @@ async def test_help_lists_every_key(toy: tuple[Engine, ToyWorld]) -> None:
         await pilot.press("question_mark")
         await until(app, lambda: shows(app, "help: every key", "Step by step"))
     assert all(any(k.help in line for line in help_lines()) for k in KEYS)
+
+
+async def test_a_run_that_its_console_left_is_told_and_taken_up_by_two_keys(toy: tuple[Engine, ToyWorld]) -> None:
+    engine, world = toy
+    await leave_a_run(engine, world)
+    app = Console(engine)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(app, lambda: shows(app, "RUN_WITHOUT_END"))
+        await pilot.press("u")
+        await until(app, lambda: shows(app, "RUN 1 HAS NO END") and shows(app, "UNKNOWN"))
+        await pilot.press("r")
+        await until(app, lambda: shows(app, "nothing is sent twice"))
+        await pilot.press("enter")
+        await until(app, lambda: shows(app, "RUN 1 HAS NO END"))
+        await pilot.press("r")
+        await until(app, lambda: shows(app, "nothing is sent twice"))
+        await pilot.press("y")
+        await until(app, lambda: shows(app, "The run has ended: ok"))
+    assert [c.title for c in world.sent].count("split") == 1
+
+
+async def leave_a_run(engine: Engine, world: ToyWorld) -> None:
+    """A run in the journal whose console died between the split and the thaw."""
+    plan = await asyncio.wrap_future(engine.plan(PlanRequest("backup", "toy", post_policy=PostPolicy.UP)))
+    number = await asyncio.wrap_future(engine.start(plan))
+    while engine.running():  # noqa: ASYNC110  the engine has a thread and a loop of its own
+        await asyncio.sleep(0.01)
+    with sqlite3.connect(engine.settings.state_dir / "journal.db") as db:
+        (cut,) = db.execute(
+            "SELECT seq FROM records WHERE run = ? AND step = 'split' AND kind = 'intent'", (number,)
+        ).fetchone()
+        mark = "SELECT json_extract(body, '$.value') FROM records WHERE json_extract(body, '$.bound') = 'split_id'"
+        (split_id,) = db.execute(mark).fetchone()
+        db.execute("DELETE FROM records WHERE seq > ?", (cut,))
+    for pair in PAIRS:
+        world.states[pair], world.splits[pair] = PairState.SPLIT, split_id
+    for job in (engine.settings.state_dir.parent / "work" / "runs").glob(f"*/{number:04d}-*"):
+        if job.name.split("-", 1)[1] not in {"lock-target", "lock-mgmt", "deposit-plan", "keep-map"}:
+            shutil.rmtree(job)

@@ -14,6 +14,7 @@ from tui.plain import printable
 from tui.rows import estate_rows, log_lines
 from tui.screens.base import Page, put
 from tui.screens.guide import GuidePage
+from tui.screens.recover import RecoverPage
 from tui.screens.school import AccidentsPage
 from tui.screens.text import TextPage
 from tui.view import ViewState
@@ -118,6 +119,24 @@ class StartPage(Page):
             self.say("put the cursor on a set first")
             return
         self.console_app.push_screen(GuidePage(name, operation))
+
+    def action_recover(self) -> None:
+        """The newest run without an end: of the set under the cursor, or of any."""
+        name = self._set_here()
+        self.say("looking for runs without an end ...")
+        future = self.console_app.engine.unfinished()
+
+        def show() -> None:
+            try:
+                accounts = [a for a in future.result() if name in ("", a.set_name)]
+            except SplitmountError as error:
+                self.say(str(error))
+                return
+            self.say("" if accounts else "every run has an end")
+            if accounts:
+                self.console_app.push_screen(RecoverPage(accounts[-1]))
+
+        self.console_app.when_done(future, show)
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""
