@@ -7,8 +7,9 @@ reason that the journal keeps; the others never.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from core.ages import age_of
 from core.damage import reused
 from core.errors import Refused
 from core.mapfile import host_facts
@@ -87,9 +88,11 @@ def _map_kept(context: Context) -> Condition:
     at, kept = context.estate.measured_at, context.kept
     if kept is None:
         sentence = "no map is kept from before the split, so nothing proves that the groups still have the layout of that time"
-        return Condition("MAP_KEPT", "this console", sentence, Verdict.NOT_MET, at)
+        where = f"this console and {context.settings.target}"
+        remedy = "Another console may have one: copy its directory maps/ into the state directory of this one."
+        return Condition("MAP_KEPT", where, sentence, Verdict.NOT_MET, at, remedy=remedy)
     sentence = f"the map of {kept.measured_at:%Y-%m-%d %H:%M:%S} UTC is whole"
-    return Condition("MAP_KEPT", "this console", sentence, Verdict.MET, at)
+    return Condition("MAP_KEPT", kept.origin or "this console", sentence, Verdict.MET, at)
 
 
 def _damage(context: Context) -> Iterator[Condition]:
@@ -235,7 +238,10 @@ def takeover_conditions(context: Context) -> tuple[Condition, ...]:
     if estate.source is None:
         sentence = f"it does not answer, so nothing there could be measured: {estate.errors.get('source', 'not asked')}"
         remedy = "See with your own eyes that it is off, or cut it from its disks."
-        return (Condition("RELEASED", settings.source, sentence, Verdict.UNKNOWN, None, Weight.ADVICE, remedy),)
+        return (
+            Condition("RELEASED", settings.source, sentence, Verdict.UNKNOWN, None, Weight.ADVICE, remedy),
+            *_by_map(context),
+        )
     used = still_used(estate.source, settings.volume_groups)
     sentence = (
         f"it is alive and uses its data: {'; '.join(used)}" if used else "it is alive, and nothing of the set is mounted there"
@@ -249,6 +255,25 @@ def takeover_conditions(context: Context) -> tuple[Condition, ...]:
         Verdict.NOT_MET, estate.source.measured_at, Weight.OVERRIDABLE, "Say why it is taken over all the same.",
     )  # fmt: skip
     return released, alive
+
+
+def _by_map(context: Context) -> tuple[Condition, ...]:
+    """By which map, how old, the takeover goes; and what nobody could measure, because the source is down."""
+    kept, source, now = context.kept, context.settings.source, context.estate.measured_at
+    if kept is None:
+        return ()
+    split = min((s.split_at for s in context.pairs if s.split_at is not None), default=now)
+    sentence = (
+        f"the map of {kept.measured_at:%Y-%m-%d %H:%M:%S} UTC is whole; it is {age_of(now - kept.measured_at)} old, "
+        f"and {age_of(max(split - kept.measured_at, timedelta()))} older than the data"
+    )
+    unknown = (
+        "what was mounted and active at its end, whether its application ran, and what was changed in its groups after the map"
+    )
+    return (
+        Condition("MAP_KEPT", kept.origin or "this console", sentence, Verdict.MET, now),
+        Condition("NOT_MEASURED", source, f"not known: {unknown}", Verdict.UNKNOWN, None, Weight.ADVICE),
+    )
 
 
 def _verdict(good: bool) -> Verdict:

@@ -30,6 +30,7 @@ from core.journalfile import exported, imported
 from core.locks import findings as findings_of_claims
 from core.locks import places, with_locks
 from core.logged import LoggedTransport
+from core.mapcopies import FROM_MAP, newest_copy
 from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
@@ -159,6 +160,10 @@ class Engine:
         """The backups of a set."""
         return self._submit(self._backups(set_name))
 
+    def mirrors(self, set_name: str) -> Future[tuple[tuple[PairStatus, ...], ...]]:
+        """See `Facade`."""
+        return self._submit(self._mirrors(set_name))
+
     def restore_files(self, set_name: str, backup: str, directory: str) -> Future[int]:
         """Restore a backup into an empty directory."""
         return self._submit(self._restore_files(set_name, backup, directory))
@@ -285,6 +290,11 @@ class Engine:
         return (
             "" if len(rows) == len(points) else f"{settings.source} has no fuser, or it did not answer: {result.stderr.strip()}"
         )
+
+    async def _mirrors(self, set_name: str) -> tuple[tuple[PairStatus, ...], ...]:
+        whole, array = self._set(set_name), self._array(self._set(set_name).array)
+        ways = [pairs_in_use(with_mirror(whole, n).pairs) for n in range(1, mirrors_of(whole.pairs) + 1)]
+        return tuple([await array.status(self._transport, pairs) for pairs in ways])
 
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
@@ -425,11 +435,12 @@ class Engine:
             settings = narrowed(settings, request.groups, estate.source)
             estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
         estate = replace(estate, application=await self._application(settings))
-        kept = self._kept(settings.name, estate.pairs)
+        kept = await self._kept(request, settings, estate)
         if request.operation in ("restore", "failback"):
             estate = mended(estate, settings.volume_groups, kept)
         findings = (*await self._claimed(settings), *self._findings(settings, estate))
-        self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
+        if request.mirror == 1 and not request.groups:  # a part of the set must not be shown as the set
+            self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
         return settings, estate, findings, kept
 
     async def _application(self, settings: SetSettings) -> str:
@@ -449,10 +460,23 @@ class Engine:
             f"ended with {result.exit_status}: {result.stderr.strip()}",
         )
 
-    def _kept(self, set_name: str, pairs: tuple[PairStatus, ...]) -> MapFile | None:
-        """The newest map that was kept before the mirrors were split; of established ones, the newest that there is."""
-        split = [s.split_at for s in pairs if s.split_at is not None]
-        return self._maps.before(set_name, min(split)) if split else self._maps.newest(set_name)
+    async def _kept(self, request: PlanRequest, settings: SetSettings, estate: Estate) -> MapFile | None:
+        """The newest map that was kept before the mirrors were split; of established ones, the newest that there is.
+
+        Where this console has none, and data or a role will change hands, the copy that a run left on the target.
+        """
+        at = min((s.split_at for s in estate.pairs if s.split_at is not None), default=None)
+        try:
+            kept = self._maps.before(settings.name, at) if at else self._maps.newest(settings.name)
+            if kept is None and estate.target is not None and request.operation in FROM_MAP:
+                kept = await newest_copy(self._transport, self._host(settings.target)[1], settings.name, at)
+        except ConfigError as damaged:
+            if request.operation not in FROM_MAP:
+                return None  # said by verification: MAP_DAMAGED
+            raise Refused(
+                f"{request.operation} of {settings.name} is refused, nothing was changed:\n  MAP_KEPT {damaged}"
+            ) from None
+        return kept
 
     async def _start(self, plan: Plan, stepwise: bool, confirmed: str) -> int:
         if self.read_only:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from core.backups.base import BackupRecord
 from core.events import Event, Outcome
+from core.model import PairStatus
 from core.plan import Condition, Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 
@@ -161,6 +162,9 @@ class Facade(Protocol):
 
     def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
         """The backups of a set in its repository, newest first."""
+
+    def mirrors(self, set_name: str) -> Future[tuple[tuple[PairStatus, ...], ...]]:
+        """The pairs of each mirror of a set as they stand, the first mirror first: the points in time to restore from."""
 
     def restore_files(self, set_name: str, backup: str, directory: str) -> Future[int]:
         """Restore a backup into an empty or absent directory of the target; the number of files."""

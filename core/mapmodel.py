@@ -95,7 +95,10 @@ class MapGroup:
 
 @dataclass(frozen=True, slots=True)
 class MapFile:
-    """The map of one set. `side` is "std" (as the source sees it) or "bcv" (the same, on the mirrors)."""
+    """The map of one set. `side` is "std" (as the source sees it) or "bcv" (the same, on the mirrors).
+
+    `origin` says where it lies, HOST:PATH, when that is not this console.
+    """
 
     set_name: str
     host: str
@@ -103,6 +106,7 @@ class MapFile:
     measured_at: datetime
     groups: tuple[MapGroup, ...]
     side: str = "std"
+    origin: str = ""
 
     def group(self, name: str) -> MapGroup | None:
         """The group of that name, or None."""

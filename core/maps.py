@@ -1,12 +1,14 @@
 """Kept maps, by version: the newest map of a set must be at hand when its source is not.
 
 A version is two files, `NNNN-TIME.std` and `NNNN-TIME.bcv`, in a directory for each set. It is there when its .std is:
-that is written last, whole, and flushed to the disk together with its directory.
+that is written last, whole, and flushed to the disk together with its directory. The last line of each seals the rest: a
+map is what a takeover goes by when nobody can look at the source, so one that was changed since must never be taken for whole.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import tempfile
@@ -22,6 +24,7 @@ from core.mapfile import MapFile, read, write
 _NAME = re.compile(r"([0-9]{4,})-([0-9]{8}T[0-9]{6}Z)\.(std|bcv)")
 _SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 GRACE = timedelta(minutes=1)
+_SEAL = "# sha256: "
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -50,7 +53,7 @@ class MapKeeper:
         if (std.side, bcv.side) != ("std", "bcv") or std.set_name != bcv.set_name:
             raise ValueError("keep wants the two sides of one set's map")
         directory = self._directory(std.set_name)
-        texts = {".bcv": write(bcv), ".std": write(std)}
+        texts = {".bcv": seal(write(bcv)), ".std": seal(write(std))}
         with _locked(directory):
             kept = self.versions(std.set_name)
             if kept and _same(kept[-1], texts):
@@ -96,7 +99,20 @@ def load(path: Path) -> MapFile:
         text = path.read_bytes().decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the map cannot be read: {error}") from error
-    return read(text, str(path))
+    return unsealed(text, str(path))
+
+
+def seal(text: str) -> str:
+    """The text of a map with the line that proves it whole."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode('ascii')).hexdigest()}\n"
+
+
+def unsealed(text: str, origin: str) -> MapFile:
+    """The map in a sealed text. ConfigError when it was changed, or cut off, since it was written."""
+    body, mark, total = text.rpartition(_SEAL)
+    if not mark or total.strip() != hashlib.sha256(body.encode("ascii", "replace")).hexdigest():
+        raise ConfigError(f"{origin}: the map was changed or cut off since it was written: its sha256 line does not fit")
+    return read(body, origin)
 
 
 @contextmanager
@@ -125,7 +141,7 @@ def _same(kept: KeptMap, texts: dict[str, str]) -> bool:
 
 
 def _timeless(text: str) -> list[str]:
-    return [line for line in text.splitlines() if not line.startswith("# time: ")]
+    return [line for line in text.splitlines() if not line.startswith(("# time: ", _SEAL))]
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 
+from core.ages import age_of
 from core.compare import compare_steps
 from core.damage import MISSING
 from core.explain import EXPLAIN
@@ -131,11 +131,14 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
     lines = [f"OVERWRITES {settings.source}: BCV -> STD, with the state of {age}"]
     lines += [f"  {s.pair.bcv} -> {s.pair.std}  {_size(s.std_size)}" for s in context.pairs]
     for own in groups:
-        mounts = ", ".join(m.mount_point for m in own.mounts) or "nothing mounted"
+        sizes = {v.name: v.size for v in own.group.volumes}
+        mounts = ", ".join(f"{m.mount_point} ({_size(sizes.get(m.volume))})" for m in own.mounts) or "nothing mounted"
         lines.append(f"  group {own.group.name}: {len(own.group.volumes)} volumes; {mounts}")
         used = {mount.volume for mount in own.mounts}
         bare = [v.name for v in own.group.volumes if not v.hidden and v.name not in used]
         lines += [f"    overwritten too, without a filesystem that is mounted: {', '.join(bare)}"] if bare else []
+    app = settings.application
+    lines += [f"  application {app.name}: {context.estate.application}"] if app is not None else []
     tracks = [(s.std_tracks, s.bcv_tracks, s.track_size) for s in context.pairs]
     if context.request.full or any(a is None or b is None for a, b, _ in tracks):
         lines.append(
@@ -146,6 +149,10 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
         lines.append(f"  copies at most {sum((a or 0) + (b or 0) for a, b, _ in tracks)} tracks, {moved // 1024} KiB")
     lines.append(expected(context))
     lines.append("  lost: everything written on the source since; kept: the point in time on the BCVs")
+    if at:
+        lines.append(
+            f"  hit besides: backups and mirrors of a later time than {at:%Y-%m-%d %H:%M} stay, but no longer fit the source"
+        )
     others = "" if context.request.safety == "mirror" else ", and other mirrors with their points in time"
     lines.append(f"  not touched: backups in the repository{others}")
     lines.append("  not restored: anything outside these groups, such as other disks and the system itself")
@@ -162,15 +169,6 @@ def expected(context: Context) -> str:
 
 def _size(size: int | None) -> str:
     return f"{size / _MB:.0f} MiB" if size is not None else "size unknown"
-
-
-def age_of(span: timedelta) -> str:
-    """An age in the largest unit that says something."""
-    seconds = span.total_seconds()
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 # --- takeover ---------------------------------------------------------------------------------------------------------
@@ -215,16 +213,21 @@ def with_its_mounts(source: HostFacts, kept: HostFacts | None) -> HostFacts:
 
 
 def _takeover_summary(context: Context, living: bool) -> list[str]:
-    settings = context.settings
+    settings, estate = context.settings, context.estate
     lines = [
         f"{settings.target} TAKES THE PLACE of {settings.source}: same groups, same mount points, for writing, and it stays so"
     ]
     if not living:
         kept = context.kept
-        when = f"{kept.measured_at:%Y-%m-%d %H:%M:%S} UTC" if kept else "unknown"
-        lines.append(
-            f"  {settings.source} does not answer: its layout is from the map kept at {when}; nothing there could be measured"
+        when = (
+            f"{kept.measured_at:%Y-%m-%d %H:%M:%S} UTC, {age_of(estate.measured_at - kept.measured_at)} ago"
+            if kept
+            else "unknown"
         )
+        lines.append(
+            f"  {settings.source} does not answer: its layout is from the map of {when}; nothing there could be measured"
+        )
+        lines += [f"  that map is the copy on {kept.origin}: this console has none"] if kept and kept.origin else []
     at = next((s.split_at for s in context.pairs if s.split_at and s.state is PairState.SPLIT), None)
     if at:
         lines.append(f"  the data is of {at:%Y-%m-%d %H:%M:%S} UTC; what came later on the source is not in it")

@@ -15,6 +15,7 @@ from core.explain import EXPLAIN
 from core.facade import PlanRequest
 from core.hosts import HostDriver, HostRef, ImportRequest, Mount
 from core.mapfile import MapFile, build_map, mirror_map, write
+from core.maps import seal
 from core.model import MOUNTED_KINDS, Estate, Filesystem, HostFacts, Pair, PairState, PairStatus, VolumeGroup
 from core.plan import AwaitState, Phase, Plan, Step, StepKind
 from core.policy import Verb, decide, decide_after
@@ -139,7 +140,7 @@ def measure(context: Context, phase: Phase, what: str, host: str) -> Step:
 def keep_map(context: Context) -> Step:
     ref, settings = context.drivers.target_ref, context.settings
     std = build_map(settings.name, context.source, settings.volume_groups)
-    texts = {"std": write(std), "bcv": write(mirror_map(std, context.plain_pairs))}
+    texts = {"std": seal(write(std)), "bcv": seal(write(mirror_map(std, context.plain_pairs)))}
     name = f"{context.source.measured_at:%Y%m%dT%H%M%SZ}"
     return Step(
         "keep-map",

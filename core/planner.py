@@ -145,7 +145,7 @@ def _source(settings: SetSettings, estate: Estate, kept: MapFile | None, may_be_
         return estate.source
     if kept is None:
         raise Refused(
-            f"{settings.source} does not answer and no map of {settings.name} is kept on this console; nothing was changed. "
-            "Look for one in the work directory of the target (maps/), or take it from another console."
+            f"{settings.source} does not answer and no map of {settings.name} is kept on this console, nor on {settings.target}; "
+            "nothing was changed. Another console may have one: copy its directory maps/ into the state directory of this one."
         )
     return replace(host_facts(kept), host=settings.source)

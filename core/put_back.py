@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from core.ages import age_of
 from core.backups.base import Overwrites, PutBack
 from core.backups.putback import commands_of, within
 from core.conditions import application_stopped, restore_conditions
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.moments import age_of, application_steps, expected, plan_restore
+from core.moments import application_steps, expected, plan_restore
 from core.operations import Context, Planned, bring_up, clean_up, measure
 from core.plan import Condition, Phase, Step, StepKind, Verdict, Weight
 from core.safety import safety_copy

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.ages import age_of
 from core.backups.base import BackupRecord
-from core.events import SetMeasured
 from core.facade import PlanRequest
-from core.model import PairState
+from core.model import PairState, PairStatus
 from core.plan import Condition, Verdict, Weight
+from core.policy import torn
 from core.safety import other_mirror
 from core.scope import mirrors_of
 from core.settings import SetSettings
@@ -19,6 +20,9 @@ from tui.rows import BAD, DIM, HEAD, NOTE, OK, WARN, Row
 _VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.MET: ("[ok]     ", OK), Verdict.PLANNED: ("[planned]", NOTE), Verdict.NOT_MET: ("[NOT MET]", BAD), Verdict.UNKNOWN: ("[UNKNOWN]", WARN),
 }  # fmt: skip
+
+
+Mirrors = tuple[tuple[PairStatus, ...], ...]  # of each mirror its pairs, the first mirror first; empty where not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +43,20 @@ class Choice:
 
 def age_words(then: datetime | None, now: datetime) -> str:
     """How long ago, in the largest unit that says something."""
-    if then is None:
-        return "at an unknown time"
-    seconds = (now - then).total_seconds()
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{seconds:.0f} seconds ago"
+    return f"{age_of(now - then)} ago" if then is not None else "at an unknown time"
 
 
-def source_rows(
-    one: SetSettings, measured: SetMeasured | None, backups: Sequence[BackupRecord], now: datetime
-) -> Iterator[Row]:
+def source_rows(one: SetSettings, mirrors: Mirrors, backups: Sequence[BackupRecord], now: datetime) -> Iterator[Row]:
     """From what: each mirror, each backup, newest first, with point in time, age, kind, verified or not."""
     yield Row("mirrors", 0, "From a mirror: BCV -> STD, the source's devices are overwritten", HEAD)
     for number in range(1, mirrors_of(one.pairs) + 1):
-        words, tone = _mirror_words(measured, now) if number == 1 else ("its state is measured when you choose it", DIM)
+        pairs = mirrors[number - 1] if number <= len(mirrors) else ()
+        words, tone = _mirror_words(pairs, now)
         about = (
             f"mirror {number} of {one.name}",
             words,
+            tracks_words(pairs),
+            *(f"{s.pair.bcv}  {s.state.value}" for s in pairs),
             "",
             "Not verified: a mirror is what the source was at the split, right or wrong.",
         )
@@ -69,6 +68,7 @@ def source_rows(
         when = f"verified {record.verified_at:%Y-%m-%d %H:%M:%S}" if record.verified_at else "never verified"
         what = (
             f"backup {record.id}",
+            f"{one.backup.driver} in {one.backup.repository}" if one.backup else "",
             words,
             when,
             f"{record.files} files, {record.bytes} bytes",
@@ -80,15 +80,23 @@ def source_rows(
         yield Row("none", 1, "there is none", DIM, "backups")
 
 
-def _mirror_words(measured: SetMeasured | None, now: datetime) -> tuple[str, str]:
-    pairs = measured.estate.pairs if measured else ()
+def _mirror_words(pairs: tuple[PairStatus, ...], now: datetime) -> tuple[str, str]:
     if not pairs:
         return "not measured", DIM
     if any(s.state is not PairState.SPLIT for s in pairs):
         words = dict.fromkeys(s.state.value for s in pairs)
         return f"no point in time: {', '.join(words)}", WARN
-    at = pairs[0].split_at
-    return (f"split {at:%Y-%m-%d %H:%M}, {age_words(at, now)}" if at else "split at an unknown time"), ""
+    if torn(pairs):
+        return "several points in time: no restore from it", WARN
+    at = min((s.split_at for s in pairs if s.split_at is not None), default=None)
+    return (f"split {at:%Y-%m-%d %H:%M}, {age_words(at, now)}", "") if at else ("split at an unknown time", WARN)
+
+
+def tracks_words(pairs: tuple[PairStatus, ...]) -> str:
+    """How much differs between these BCVs and their standards now."""
+    tracks = [(s.std_tracks, s.bcv_tracks) for s in pairs]
+    known = bool(tracks) and all(a is not None and b is not None for a, b in tracks)
+    return f"at most {sum((a or 0) + (b or 0) for a, b in tracks)} tracks differ" if known else "the array has no counts"
 
 
 def scope_rows(one: SetSettings) -> Iterator[Row]:
@@ -107,16 +115,13 @@ def scope_rows(one: SetSettings) -> Iterator[Row]:
         yield Row(f"group/{group}", 1, f"only the group {group}", "", "scope", about=about)
 
 
-def copy_rows(measured: SetMeasured | None) -> Iterator[Row]:
-    """How it is copied."""
-    tracks = [(s.std_tracks, s.bcv_tracks) for s in measured.estate.pairs] if measured else []
-    known = bool(tracks) and all(a is not None and b is not None for a, b in tracks)
-    count = f"at most {sum((a or 0) + (b or 0) for a, b in tracks)} tracks" if known else "the array has no counts"
+def copy_rows(pairs: tuple[PairStatus, ...]) -> Iterator[Row]:
+    """How it is copied from the mirror that was chosen."""
     yield Row("copy", 0, "How is it copied?", HEAD)
     yield Row(
         "incremental",
         1,
-        f"only what differs ({count})",
+        f"only what differs ({tracks_words(pairs)})",
         "",
         "copy",
         about=("The array copies the tracks that differ between BCV and STD.",),
@@ -204,6 +209,29 @@ def condition_rows(conditions: Sequence[Condition], overrides: Mapping[str, str]
         )
 
 
+# What brings a condition about that the plan itself does not: a word for the screen, and what Enter does, said to the operator.
+WAYS: Mapping[str, tuple[str, str]] = {
+    "BCVS_FREE": ("cleanup", "Enter: plan the cleanup of the target, which unmounts and deactivates there"),
+    "BCV_IN_USE": ("cleanup", "Enter: plan the cleanup of the target, which unmounts and deactivates there"),
+    "PAIRS_SPLIT": ("from what", "Enter: choose something else to restore from"),
+    "ONE_INSTANT": ("from what", "Enter: choose something else to restore from"),
+    "SAME_LAYOUT": ("from what", "Enter: choose something else to restore from"),
+    "MAP_KEPT": ("from what", "Enter: choose something else to restore from"),
+    "MOUNTED": ("whereto", "Enter: choose another way for the files"),
+    "SAFETY_COPY": ("safety copy", "Enter: choose another way to keep today's state"),
+}
+_IN_PLAN = "The plan brings this about, and ends where it cannot; t in the plan does it step by step."
+
+
+def way_of(one: Condition) -> tuple[str, str]:
+    """What Enter on a condition does, and the sentence that says so: ("", "") where nobody but a person at the host can help."""
+    if not one.stops:
+        return "", _IN_PLAN if one.verdict is Verdict.PLANNED else ""
+    if one.weight is Weight.OVERRIDABLE:
+        return "reason", "Enter: give a reason to go on all the same; the journal keeps it"
+    return WAYS.get(one.code, ("", "Bring it about on the host, then m measures again."))
+
+
 def _about(one: Condition, reason: str) -> tuple[str, ...]:
     when = f"measured {one.at:%Y-%m-%d %H:%M:%S} UTC" if one.at else "NOT MEASURED"
     weight = {
@@ -212,7 +240,13 @@ def _about(one: Condition, reason: str) -> tuple[str, ...]:
         Weight.ADVICE: "advice",
     }[one.weight]
     out = (one.code, f"on {one.where}: {one.verdict.value}", when, weight, "", one.sentence)
-    return (*out, *(("", one.remedy) if one.remedy else ()), *(("", f"your reason: {reason}") if reason else ()))
+    way = way_of(one)[1]
+    return (
+        *out,
+        *(("", one.remedy) if one.remedy else ()),
+        *(("", way) if way else ()),
+        *(("", f"your reason: {reason}") if reason else ()),
+    )
 
 
 def chosen(choice: Choice, row: str) -> Choice:

@@ -108,6 +108,8 @@ async def moments(made: Bench, directory: Path) -> None:
         await at.until(lambda: "verified" in at.app.export_screenshot())
         await at.shoot("restore-from-what")
         await at.press("enter", "enter", "enter")
+        await at.shoot("restore-safety")
+        await at.press("down", "enter")
         await at.until(lambda: "PAIRS_SPLIT" in at.app.export_screenshot())
         await at.shoot("restore-conditions")
         await at.press("G", "enter")

@@ -125,20 +125,43 @@ VIOLATIONS: dict[str, tuple[Callable[[Bench, Family], object], str]] = {
         lambda m, f: f.source.faults.on.add(f"busy:{next(iter(f.source.mounts))}"),
         "UNUSED .*4711",
     ),
-    "the map gone": (lambda m, f: _forget_maps(m), "no map is kept"),
-    "the map tampered with": (lambda m, f: _tamper(m), "map"),
+    "the map gone, here and on the target": (lambda m, f: _forget_maps(m, f), "no map is kept"),
+    "the map tampered with": (lambda m, f: _tamper(m, f), "MAP_KEPT .*changed or cut off"),
+    "the map gone here, and its copy tampered with": (lambda m, f: _tamper_copy(m, f), "MAP_KEPT .*changed or cut off"),
     "another split of one pair": (lambda m, f: _split_again(m, f), "several|not one"),
 }
 
 
-def _forget_maps(made: Bench) -> None:
+def _forget_maps(made: Bench, family: Family | None = None) -> None:
+    """Those of the console; and of the target, where the family is given."""
     for path in (made.estate.directory / "state" / "maps").rglob("*.*"):
         path.unlink()
+    if family is not None:
+        for path in copies(made, family):
+            made.running.do(lambda path=path: family.target.root.remove(path))  # type: ignore[misc]
 
 
-def _tamper(made: Bench) -> None:
+def copies(made: Bench, family: Family) -> list[str]:
+    """The maps that lie on the target."""
+    top = f"/var/tmp/splitmount/maps/{family.set_name}"
+    found = [top + path for path in made.files(family.target, top)]
+    assert found
+    return found
+
+
+def _tamper(made: Bench, family: Family) -> None:
+    """One mount point is another: nothing else in the file would show it."""
     path = next((made.estate.directory / "state" / "maps").rglob("*.std"))
-    path.write_text(path.read_text().replace("Z-", "Q-").replace("group: name=", "group: name=x"))
+    point = min(family.source.mounts)
+    assert f"{point} " in path.read_text()
+    path.write_text(path.read_text().replace(f"{point} ", f"{point[:-1]}X "))
+
+
+def _tamper_copy(made: Bench, family: Family) -> None:
+    path = next(path for path in copies(made, family) if path.endswith(".std"))
+    root = family.target.root
+    made.running.do(lambda: root.write_file(path, root.read_file(path).replace(b"seqno", b"seqn0").replace(b"0 ", b"1 ", 1)))
+    _forget_maps(made)
 
 
 def _establish_again(made: Bench, family: Family) -> None:
@@ -173,7 +196,7 @@ def test_a_precondition_that_does_not_hold_refuses_a_restore_with_nothing_change
     before, mounts, disks = states(made, family), dict(family.source.mounts), images(family)
     with pytest.raises(SplitmountError, match=words) as refusal:
         confirmed(made, "restore", family.set_name)
-    assert refusal.value.exit_code in (2, 3)
+    assert refusal.value.exit_code == 3
     assert (states(made, family), dict(family.source.mounts), images(family)) == (before, mounts, disks)
 
 
@@ -279,10 +302,34 @@ def test_a_takeover_from_a_source_that_lives_and_works_is_refused(night: tuple[B
 
 def test_a_takeover_without_any_kept_map_is_refused(night: tuple[Bench, Family]) -> None:
     made, family = night
-    _forget_maps(made)
+    _forget_maps(made, family)
     made.switch(f"host-lost@{family.source.name}")
     with pytest.raises(Refused, match="no map of"):
         confirmed(made, "takeover", family.set_name)
+
+
+def test_a_console_without_maps_takes_over_by_the_copy_on_the_target_and_says_so(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    before, mounts = source_files(made, family), sorted(family.source.mounts)
+    _forget_maps(made)
+    made.switch(f"host-lost@{family.source.name}")
+    plan = made.plan(PlanRequest("takeover", family.set_name))
+    (copy,) = [c for c in plan.conditions if c.code == "MAP_KEPT"]
+    assert copy.where in {f"{family.target.name}:{path}" for path in copies(made, family)}
+    assert "old, and" in copy.sentence
+    assert f"that map is the copy on {copy.where}" in "\n".join(plan.summary)
+    assert [c.verdict for c in plan.conditions if c.code == "NOT_MEASURED"] == [Verdict.UNKNOWN]
+    assert confirmed(made, "takeover", family.set_name).exit_code == 0
+    assert {p + path: d for p in mounts for path, d in made.files(family.target, p).items()} == before
+
+
+def test_a_takeover_by_a_map_that_was_tampered_with_is_refused(night: tuple[Bench, Family]) -> None:
+    made, family = night
+    _tamper(made, family)
+    made.switch(f"host-lost@{family.source.name}")
+    with pytest.raises(Refused, match=r"MAP_KEPT .*changed or cut off") as refusal:
+        confirmed(made, "takeover", family.set_name)
+    assert (refusal.value.exit_code, family.target.mounts) == (3, {})
 
 
 def test_a_volume_made_since_on_the_same_devices_refuses_a_restore(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from core.engine import Engine
 from core.errors import Refused
 from core.events import CommandSent, Event
 from core.facade import Facade, PlanRequest, RunRow
-from core.model import Pair
+from core.model import Pair, PairStatus
 from core.plan import Condition, Plan
 from core.settings import PostPolicy
 from core.transport import Effect
@@ -183,7 +183,7 @@ class Still:
         self.settings, self.read_only, self.wishes = real.settings, False, list[str]()
         request = PlanRequest("restore", "hpux-orders")
         self._plan, self._conditions = real.plan(request).result(), real.conditions(request).result()
-        self._backups = list(real.backups("hpux-orders").result())
+        self._backups, self._mirrors = list(real.backups("hpux-orders").result()), real.mirrors("hpux-orders").result()
         self._events: list[Event] = real.drain()
 
     def plan(self, request: PlanRequest) -> Future[Plan]:
@@ -195,6 +195,9 @@ class Still:
 
     def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
         return done(self._backups)
+
+    def mirrors(self, set_name: str) -> Future[tuple[tuple[PairStatus, ...], ...]]:
+        return done(self._mirrors)
 
     def history(self, set_name: str = "") -> Future[Sequence[RunRow]]:
         return done([])

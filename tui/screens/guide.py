@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -18,6 +20,7 @@ from core.facade import PlanRequest
 from core.plan import Condition, Weight
 from tui.guide import (
     Choice,
+    Mirrors,
     chosen,
     condition_rows,
     copy_rows,
@@ -25,6 +28,7 @@ from tui.guide import (
     safety_rows,
     scope_rows,
     source_rows,
+    way_of,
     whereto_rows,
 )
 from tui.keys import bindings
@@ -35,6 +39,16 @@ from tui.screens.base import Page, put
 from tui.screens.text import TextPage
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
+
+T = TypeVar("T")
+
+
+def _answer(future: Future[T], nothing: T) -> tuple[T, str]:
+    """What came, and ""; or nothing, and why."""
+    try:
+        return future.result(), ""
+    except SplitmountError as error:
+        return nothing, str(error)
 
 
 class GuidePage(Page):
@@ -47,9 +61,11 @@ class GuidePage(Page):
         super().__init__()
         self._set = set_name
         self._path = [Choice(PlanRequest(operation, set_name))]
-        self._backups: list[BackupRecord] = []
+        self._backups: Sequence[BackupRecord] = ()
+        self._mirrors: Mirrors = ()
         self._conditions: tuple[Condition, ...] = ()
         self._overrides: dict[str, str] = {}
+        self._away = False  # a plan was asked for: measure again on the way back
 
     @property
     def stage(self) -> int:
@@ -94,7 +110,7 @@ class GuidePage(Page):
         {
             "from what": self._offer_sources,
             "how much": lambda: self._show(scope_rows(one)),
-            "how": lambda: self._show(copy_rows(app.state.sets.get(self._set))),
+            "how": lambda: self._show(copy_rows(self._mirrors[request.mirror - 1] if self._mirrors else ())),
             "whereto": lambda: self._show(whereto_rows(one)),
             "which files": lambda: self._show(path_rows(next((b for b in self._backups if b.id == request.backup), None))),
             "safety copy": lambda: self._show(safety_rows(one, request)),
@@ -108,22 +124,22 @@ class GuidePage(Page):
 
     def _offer_sources(self) -> None:
         app = self.console_app
-        self._say("reading the repository ...")
-        future = app.engine.backups(self._set)
+        self._say("measuring the mirrors and reading the repository ...")
+        mirrors, backups = app.engine.mirrors(self._set), app.engine.backups(self._set)
 
         def show() -> None:
-            self._say("")
-            try:
-                backups = future.result()
-            except SplitmountError as error:
-                self._say(f"the repository could not be read: {error}")
-                backups = []
-            if self._due == "from what":
-                self._backups = list(backups)
-                one = app.engine.settings.sets[self._set]
-                self._show(source_rows(one, app.state.sets.get(self._set), backups, datetime.now(UTC)))
+            if not (mirrors.done() and backups.done()) or self._due != "from what":
+                return
+            none: tuple[Mirrors, Sequence[BackupRecord]] = ((), ())
+            self._mirrors, no_mirrors = _answer(mirrors, none[0])
+            self._backups, no_backups = _answer(backups, none[1])
+            wrong = {"the mirrors could not be measured": no_mirrors, "the repository could not be read": no_backups}
+            self._say("; ".join(f"{what}: {why}" for what, why in wrong.items() if why))
+            one = app.engine.settings.sets[self._set]
+            self._show(source_rows(one, self._mirrors, self._backups, datetime.now(UTC)))
 
-        app.when_done(future, show)
+        app.when_done(mirrors, show)
+        app.when_done(backups, show)
 
     def _say(self, text: str) -> None:
         if self.is_mounted:
@@ -138,13 +154,40 @@ class GuidePage(Page):
         """One decision on."""
         row = event.row.id
         if row == "go":
+            self._away = True
             self.console_app.plan(self._request())
         elif row == "directory":
             self._files(self._path[-1].request.backup)
         elif row == "typed":
             self._ask_paths()
+        elif row.startswith("condition/"):
+            self._bring_about(self._conditions[int(row.removeprefix("condition/"))])
         elif event.row.depth and self._due != "conditions" and row != "none":
             self._decide(chosen(self._path[-1], row))
+
+    def _bring_about(self, one: Condition) -> None:
+        """What Enter on a condition leads to: a plan, an earlier decision, a reason, or a word of who can help."""
+        way, words = way_of(one)
+        stages = self._path[-1].stages
+        if self._overrides.get(one.code) or not way:
+            self._say(words or f"{one.code} is not in the way")
+        elif way == "cleanup":
+            self.action_tidy()
+        elif way == "reason":
+            self.action_reason()
+        elif way in stages:
+            del self._path[stages.index(way) + 1 :]
+            self._overrides = {}
+            self._enter()
+        else:
+            self._say(one.remedy or words)
+
+    def on_screen_resume(self) -> None:
+        """Back from a plan or its run: what was measured before it says nothing any more."""
+        super().on_screen_resume()
+        if self._away and self.app.is_running and self.children:
+            self._away = False
+            self._enter()
 
     def _decide(self, choice: Choice) -> None:
         self._path.append(choice)
@@ -221,6 +264,7 @@ class GuidePage(Page):
 
     def action_tidy(self) -> None:
         """Plan the cleanup; its preview asks before anything is done."""
+        self._away = True
         self.console_app.plan(PlanRequest("cleanup", self._set))
 
     def _files(self, backup: str) -> None:
