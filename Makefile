@@ -6,7 +6,7 @@ K ?=
 ONLY ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test clean
+.PHONY: fault-table guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test slip-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,6 +53,9 @@ crash-matrix: $(VENV)/dev
 
 guards: $(VENV)/dev
 	$(BIN)/python -m tests.guards > docs/guards.md
+
+slip-test: $(VENV)/dev
+	SPLITMOUNT_SLIPS=1000 $(BIN)/python -m pytest tests/tui/test_guide.py -k slip -s --timeout=3600
 
 wheel-test: $(VENV)/dev
 	sh tests/wheel.sh $(abspath $(BIN)/python)

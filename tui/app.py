@@ -82,8 +82,8 @@ class Console(App[int]):
         for name in alone:
             self.engine.discover_host(name)
 
-    def plan(self, request: PlanRequest) -> None:
-        """Plan in the engine; the preview, or the refusal, opens when the answer is there."""
+    def plan(self, request: PlanRequest, *, typed: bool = False) -> None:
+        """Plan in the engine; the preview, or the refusal, opens when the answer is there. `typed` asks for the name before the run."""
         future = self.engine.plan(request)
 
         def show() -> None:
@@ -96,7 +96,7 @@ class Console(App[int]):
                 lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
                 self.push_screen(TextPage(f"{request.operation} of {request.set_name}", lambda: lines, loud=True))
                 return
-            self.push_screen(PlanPage(plan))
+            self.push_screen(PlanPage(plan, typed=typed))
 
         self.when_done(future, show)
 

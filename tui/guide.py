@@ -48,7 +48,7 @@ def age_words(then: datetime | None, now: datetime) -> str:
 
 def source_rows(one: SetSettings, mirrors: Mirrors, backups: Sequence[BackupRecord], now: datetime) -> Iterator[Row]:
     """From what: each mirror, each backup, newest first, with point in time, age, kind, verified or not."""
-    yield Row("mirrors", 0, "From a mirror: BCV -> STD, the source's devices are overwritten", HEAD)
+    yield Row("mirrors", 0, "From a mirror (BCV -> STD)", HEAD)
     for number in range(1, mirrors_of(one.pairs) + 1):
         pairs = mirrors[number - 1] if number <= len(mirrors) else ()
         words, tone = _mirror_words(pairs, now)
@@ -58,13 +58,14 @@ def source_rows(one: SetSettings, mirrors: Mirrors, backups: Sequence[BackupReco
             tracks_words(pairs),
             *(f"{s.pair.bcv}  {s.state.value}" for s in pairs),
             "",
+            "BCV -> STD: the source's devices are overwritten.",
             "Not verified: a mirror is what the source was at the split, right or wrong.",
         )
         yield Row(f"mirror/{number}", 1, f"mirror {number}  {words}", tone, "mirrors", about=about)
-    yield Row("backups", 0, "From a backup: its files, onto the source, through the mirrors, or into a directory", HEAD)
+    yield Row("backups", 0, "From a backup (its files)", HEAD)
     for record in backups:
-        verified = "verified" if record.verified_at else "NOT VERIFIED"
-        words = f"split {record.split_at:%Y-%m-%d %H:%M}, {age_words(record.split_at, now)}, {verified}"
+        verified = "verified" if record.verified_at else "UNVERIFIED"
+        words = f"{verified:<10}  {record.split_at:%Y-%m-%d %H:%M}, {age_words(record.split_at, now)}"
         when = f"verified {record.verified_at:%Y-%m-%d %H:%M:%S}" if record.verified_at else "never verified"
         what = (
             f"backup {record.id}",
@@ -180,11 +181,7 @@ def safety_rows(one: SetSettings, request: PlanRequest) -> Iterator[Row]:
 def condition_rows(conditions: Sequence[Condition], overrides: Mapping[str, str]) -> Iterator[Row]:
     """Every condition with its verdict, those in the way first; then the way on."""
     stands = [c for c in conditions if c.stops and not overrides.get(c.code)]
-    title = (
-        f"{len(stands)} conditions stand in the way"
-        if stands
-        else "Nothing stands in the way: Enter on the last line shows the plan"
-    )
+    title = f"{len(stands)} conditions stand in the way" if stands else "Nothing stands in the way; the last line goes on"
     yield Row("conditions", 0, title, HEAD)
     for number, one in enumerate(conditions):
         mark, tone = _VERDICTS[one.verdict]

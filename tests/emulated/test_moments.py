@@ -134,8 +134,8 @@ VIOLATIONS: dict[str, tuple[Callable[[Bench, Family], object], str]] = {
 
 def _forget_maps(made: Bench, family: Family | None = None) -> None:
     """Those of the console; and of the target, where the family is given."""
-    for path in (made.estate.directory / "state" / "maps").rglob("*.*"):
-        path.unlink()
+    for kept in (made.estate.directory / "state" / "maps").rglob("*.*"):
+        kept.unlink()
     if family is not None:
         for path in copies(made, family):
             made.running.do(lambda path=path: family.target.root.remove(path))  # type: ignore[misc]
@@ -158,9 +158,9 @@ def _tamper(made: Bench, family: Family) -> None:
 
 
 def _tamper_copy(made: Bench, family: Family) -> None:
-    path = next(path for path in copies(made, family) if path.endswith(".std"))
+    copy = next(path for path in copies(made, family) if path.endswith(".std"))
     root = family.target.root
-    made.running.do(lambda: root.write_file(path, root.read_file(path).replace(b"seqno", b"seqn0").replace(b"0 ", b"1 ", 1)))
+    made.running.do(lambda: root.write_file(copy, root.read_file(copy).replace(b"seqno", b"seqn0").replace(b"0 ", b"1 ", 1)))
     _forget_maps(made)
 
 

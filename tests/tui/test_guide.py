@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,11 +23,13 @@ from core.model import Pair, PairStatus
 from core.plan import Condition, Plan
 from core.settings import PostPolicy
 from core.transport import Effect
+from hostdrivers.emulated.families import hpux_orders
 from tests.emulated.bench import Bench, bench
+from tests.emulated.test_safety import two_mirrors
 from tests.tui.test_screens import screen_text, shows, until
 from tui.app import Console
 from tui.screens.guide import GuidePage
-from tui.screens.plan import PlanPage, pair_text
+from tui.screens.plan import PlanPage, overwrites, pair_text
 
 SLIPS = int(os.environ.get("SPLITMOUNT_SLIPS", "20"))  # sequences of keys; a thousand take some minutes
 
@@ -162,6 +165,73 @@ def test_digits_in_which_alike_serials_differ_are_marked() -> None:
     assert not [s for s in pair_text(far.std, far.bcv).spans if "reverse" in str(s.style)]
 
 
+async def test_every_mirror_is_offered_with_its_own_point_in_time_and_count(tmp_path: Path) -> None:
+    with bench(tmp_path, builders=(two_mirrors(hpux_orders),)) as made:
+        assert made.run(PlanRequest("backup", "hpux-orders", post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+        app = Console(made.engine)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(app, lambda: shows(app, "vgedm2"))
+            await pilot.press("o")
+            await until(
+                app, lambda: shows(app, "mirror 1  split 20", "mirror 2  no point in time", "verified    20", "tracks differ")
+            )
+            await pilot.press("down", *["enter"] * 4)
+            await until(app, lambda: shows(app, "1 conditions stand", "[NOT MET] PAIRS_SPLIT", "choose something else"))
+            await pilot.press("enter")
+            await until(app, lambda: shows(app, "1/5", "mirror 1  split 20"))
+            assert not changes(app)
+
+
+async def test_a_copy_left_on_the_target_is_cleaned_up_from_the_guide_by_the_typed_name_alone(night: Bench) -> None:
+    plan = night.plan(PlanRequest("rehearse", "hpux-orders", post_policy=PostPolicy.LEAVE_DOWN))
+    number = night.engine.start(plan, stepwise=True).result()
+    night.go(number, next(s.id for s in plan.steps if s.id.startswith("undo-")))
+    app = Console(night.engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, lambda: shows(app, "vgedm2"))
+        app.push_screen(GuidePage("hpux-orders"))
+        await until(app, lambda: shows(app, "mirror 1  split"))
+        await pilot.press("enter", "enter", "enter", "G", "enter")
+        await until(app, lambda: shows(app, "in the way", "BCVS_FREE", "Enter: plan the cleanup"))
+        before = changes(app)
+        await pilot.press("enter")
+        await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "cleanup of hpux-orders"))
+        await pilot.press("r")
+        await until(app, lambda: shows(app, "type the name of the set"))
+        await pilot.press("y", "enter")
+        await until(app, lambda: isinstance(app.screen, PlanPage))
+        assert changes(app) == before
+    night.engine.proceed(number, to_end=True)
+    assert night.finish(number).exit_code == 0
+
+
+async def test_the_typed_confirmation_shows_what_is_overwritten_first_and_the_field_below_it(night: Bench) -> None:
+    app = Console(night.engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(app, lambda: shows(app, "vgedm2"))
+        plan = night.plan(PlanRequest("restore", "hpux-orders"))
+        page = PlanPage(plan)
+        await app.push_screen(page)
+        await pilot.press("r")
+        await until(
+            app,
+            lambda: shows(
+                app, "hpdr ==> hpprod", "OVERWRITES hpprod", "790C2000 -> 7903A000", "type the name", "Cancel", "(more:"
+            ),
+        )
+        assert getattr(app.focused, "id", "") == "cancel"
+        await pilot.press("pagedown")
+        await until(app, lambda: shows(app, "not restored", "type the name", "Cancel"))
+
+
+async def test_a_restore_of_files_shows_no_arrow_over_devices(night: Bench) -> None:
+    (backup,) = night.engine.backups("hpux-orders").result()
+    plan = night.plan(PlanRequest("restore", "hpux-orders", backup=backup.id))
+    text = overwrites(plan, night.engine.settings.sets["hpux-orders"]).plain
+    assert "OVERWRITES files" in text
+    assert "==>" not in text
+
+
 # --- slips ------------------------------------------------------------------------------------------------------------
 
 KEYS_PRESSED = [
@@ -171,7 +241,8 @@ KEYS_PRESSED = [
 STAGES: tuple[tuple[str, ...], ...] = (
     (), ("enter",) * 1, ("enter",) * 2, ("enter",) * 3, ("enter",) * 4, (*("enter",) * 4, "G", "enter"),
     (*("enter",) * 4, "G", "enter", "r"), (*("enter",) * 4, "G", "enter", "r", "tab"),
-    ("down", "down", "enter"), ("down", "down", "enter", "enter"), ("down", "down", "enter", "down", "down", "enter"),
+    (*("enter",) * 4, "c"), (*("enter",) * 4, "c", "r"), ("down", "down", "enter"), ("down", "down", "enter", "enter"),
+    ("down", "down", "enter", "down", "down", "enter"),
 )  # fmt: skip
 
 
@@ -187,8 +258,9 @@ class Still:
         self._events: list[Event] = real.drain()
 
     def plan(self, request: PlanRequest) -> Future[Plan]:
-        """The restore's plan; other operations are refused here."""
-        return done(self._plan) if request.operation == "restore" else failed(Refused("not here"))
+        """The restore's plan; of every other operation one that the engine itself would start unnamed."""
+        other = replace(self._plan, operation=request.operation, confirm="")
+        return done(self._plan if request.operation == "restore" else other)
 
     def conditions(self, request: PlanRequest) -> Future[tuple[Condition, ...]]:
         return done(self._conditions)
@@ -240,15 +312,15 @@ def failed(error: Exception) -> Future[Any]:
 
 
 async def slip(engine: Still, way: tuple[str, ...], keys: list[str]) -> None:
-    """Go to a screen of the restore, then press keys: every other way than restoring is refused by `Still`."""
+    """Go to a screen of the restore, then press keys, until it is left by Escape or the console by its key."""
     app = Console(cast("Facade", engine))
     async with app.run_test(size=(80, 24)) as pilot:
         await app.push_screen(GuidePage("hpux-orders"))
-        for some in (("",), *((key,) for key in way), tuple(keys)):
+        app.beat()
+        for key in (*way, *keys):
+            await pilot.press(key)
             app.beat()
-            await pilot.press(*(key for key in some if key))
-            app.beat()
-            if app.return_code is not None:
+            if app.return_code is not None or not any(isinstance(page, GuidePage) for page in app.screen_stack):
                 break
 
 

@@ -50,24 +50,45 @@ class Ask(ModalScreen[bool]):
 class TypeName(ModalScreen[str]):
     """The question before data is overwritten: the set's name must be typed. Cancel has the focus, an empty field does nothing."""
 
-    BINDINGS = [Binding("escape", "leave", "Cancel")]
+    BINDINGS = [
+        Binding("escape", "leave", "Cancel"),
+        Binding("pageup,up", "look(-1)", "Up", show=False),
+        Binding("pagedown,down", "look(1)", "Down", show=False),
+    ]
 
-    def __init__(self, consequences: str, name: str) -> None:
-        """`consequences` is shown whole; `name` is what must be typed."""
+    def __init__(self, consequences: str | Text, name: str) -> None:
+        """`consequences` is shown from its first line on, and scrolls; `name` is what must be typed, always in sight below it."""
         super().__init__()
-        self._consequences, self._wanted = consequences, name
+        self._consequences = Text(printable(consequences)) if isinstance(consequences, str) else consequences
+        self._wanted = name
 
     def compose(self) -> ComposeResult:
         """What will happen, the field, the way back."""
-        with VerticalScroll(id="ask", can_focus=False):
-            yield Static(Text(printable(self._consequences)))
-            yield Static(Text(f"\nTo go on, type the name of the set: {printable(self._wanted)}", style="bold"))
+        with Vertical(id="ask", classes="typed"):
+            with VerticalScroll(id="told", can_focus=False):
+                yield Static(self._consequences)
+            yield Static(Text("", style="dim"), id="more")
+            yield Static(Text(f"To go on, type the name of the set: {printable(self._wanted)}", style="bold"))
             yield Input(id="name", placeholder="Tab comes here; Esc cancels")
             yield Button("Cancel", id="cancel")
 
     def on_mount(self) -> None:
         """The way back has the focus."""
         self.query_one("#cancel", Button).focus()
+        self.call_after_refresh(self._tell_more)
+
+    def on_resize(self) -> None:
+        """Whether all of it is in sight may be otherwise now."""
+        self.call_after_refresh(self._tell_more)
+
+    def _tell_more(self) -> None:
+        told = self.query_one("#told", VerticalScroll)
+        self.query_one("#more", Static).update("(more: Up, Down, PageUp, PageDown)" if told.max_scroll_y else "")
+
+    def action_look(self, way: int) -> None:
+        """Scroll what will happen; the field and Cancel stay where they are."""
+        told = self.query_one("#told", VerticalScroll)
+        (told.scroll_page_down if way > 0 else told.scroll_page_up)(animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Only the very name goes on."""

@@ -263,9 +263,9 @@ class GuidePage(Page):
         )
 
     def action_tidy(self) -> None:
-        """Plan the cleanup; its preview asks before anything is done."""
+        """Plan the cleanup; it too starts by the typed name alone, so that no slip of a key in the guide changes anything."""
         self._away = True
-        self.console_app.plan(PlanRequest("cleanup", self._set))
+        self.console_app.plan(PlanRequest("cleanup", self._set), typed=True)
 
     def _files(self, backup: str) -> None:
         """Files of a backup into a directory of the target."""

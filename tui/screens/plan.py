@@ -47,22 +47,30 @@ def pair_text(std: str, bcv: str) -> Text:
     """The two serials, BCV -> STD, with the digits in which the two differ marked where they are alike."""
     near = len(std) == len(bcv) and sum(a != b for a, b in zip(std, bcv, strict=True)) <= ALIKE
     text = Text("  ")
-    for word, other, after in ((bcv, std, " -> "), (std, bcv, "\n")):
+    for word, other, after in ((bcv, std, " -> "), (std, bcv, "")):
         for place, letter in enumerate(word):
             text.append(letter, style="bold reverse" if near and letter != other[place] else "")
         text.append(after)
     return text
 
 
-def consequences(plan: Plan, settings: SetSettings) -> Text:
-    """What the plan comes to: the arrow with both hosts and every pair where devices are overwritten, then all it says of itself."""
+def overwrites(plan: Plan, settings: SetSettings) -> Text:
+    """All that the plan says of itself; with the arrow and the digits marked where devices are overwritten, and only there."""
+    pairs = {f"  {pair.bcv} -> {pair.std}": pair for pair, _ in plan.start_states}
     text = Text()
-    if plan.operation == "restore":
-        text.append(f"{settings.target} ==> {settings.source}\nBCV      -> STD\n", style="bold")
-        for pair, _ in plan.start_states:
-            text.append_text(pair_text(pair.std, pair.bcv))
-        text.append("\n")
-    text.append("\n".join(printable(line) for line in plan.summary) + "\n")
+    for line in plan.summary:
+        start = next((known for known in pairs if line.startswith(known)), "")
+        if start and "==>" not in text.plain:
+            text.append(f"{settings.target} ==> {settings.source}   BCV -> STD\n", style="bold")
+        if start:
+            text.append_text(pair_text(pairs[start].std, pairs[start].bcv))
+        text.append(printable(line[len(start) :]) + "\n")
+    return text
+
+
+def consequences(plan: Plan, settings: SetSettings) -> Text:
+    """What the plan comes to, then under which conditions, and what verification found."""
+    text = overwrites(plan, settings)
     for one in plan.conditions:
         when = f"{one.at:%H:%M:%S}" if one.at else "not measured"
         text.append(f"\n{one.verdict.value}: {one.code} ({when})", style="bold")
@@ -78,10 +86,11 @@ class PlanPage(Page):
 
     BINDINGS = bindings("plan")
 
-    def __init__(self, plan: Plan) -> None:
-        """The plan as the engine made it."""
+    def __init__(self, plan: Plan, *, typed: bool = False) -> None:
+        """The plan as the engine made it; `typed` asks for the set's name even where the plan itself does not."""
         super().__init__()
         self._plan = plan
+        self._name = plan.confirm or (plan.set_name if typed else "")
 
     def compose(self) -> ComposeResult:
         """Policy and findings on top, steps at left, the explanation at right."""
@@ -134,10 +143,12 @@ class PlanPage(Page):
 
         def typed(word: str | None) -> None:
             if word:
-                self.console_app.start(self._plan, stepwise=stepwise, confirmed=word)
+                self.console_app.start(self._plan, stepwise=stepwise, confirmed=word if self._plan.confirm else "")
 
-        if self._plan.confirm:
-            self.app.push_screen(TypeName("\n".join([question, "", *self._plan.summary]), self._plan.confirm), typed)
+        if self._name:
+            settings = self.console_app.engine.settings.sets[self._plan.set_name]
+            told = Text(f"{question}\n\n").append_text(overwrites(self._plan, settings))
+            self.app.push_screen(TypeName(told, self._name), typed)
         else:
             self.app.push_screen(Ask(question, "y", "run it"), answered)
 

@@ -56,10 +56,19 @@ def end_text(run: RunView) -> Text:
     if end.left:
         text.append("\nLeft to do, by hand:\n", style="bold")
         text.append("\n".join(printable(line) for line in end.left) + "\n")
+    for line in report_lines(run) if good else ():
+        text.append(f"\n{printable(line)}\n")
     text.append("\nDone:\n", style="bold")
     text.append("\n".join(f"  {printable(line)}" for line in end.done) or "  nothing")
     text.append("\n\nEsc goes back.")
     return text
+
+
+def report_lines(run: RunView) -> list[str]:
+    """What a run that went well has proved and has not, and the way on from a takeover."""
+    if run.plan.operation == "takeover":
+        return [f"{run.plan.set_name} stays up here. The way back, days later if need be: F on the first page (failback)."]
+    return [line for line in run.plan.summary if line.startswith(("tested: ", "not tested: "))]
 
 
 class RunPage(Page):
