@@ -8,6 +8,7 @@ from core.conditions import restore_conditions
 from core.moments import application_steps, plan_restore
 from core.operations import Context, Planned, measure
 from core.plan import Condition, Phase, Verdict
+from core.settings import SetSettings
 
 # What verification says of a target that holds the groups of the source, under their names, at their mount points.
 TAKEN = frozenset({"BCV_IN_USE", "NAME_TAKEN", "MOUNT_POINT_BUSY"})
@@ -42,5 +43,12 @@ def plan_failback(context: Context) -> Planned:
     return [measure(context, Phase.MEASURE, "basis", settings.source), *down, *rest, *service], [
         f"GIVES BACK the work of {settings.target} to {settings.source}",
         *(context.taken.summary if context.taken else (f"{settings.target} holds nothing of it any more, by the journal",)),
-        *(told if line.startswith("  lost:") else line for line in summary),
+        *(said for line in summary if (said := _said(line, settings, told))),
     ]
+
+
+def _said(line: str, settings: SetSettings, lost: str) -> str:
+    """A line of the restore's consequences as it is true of a failback, whose data is newer than the split; "" for none."""
+    if line.startswith("OVERWRITES "):
+        return f"OVERWRITES {settings.source}: BCV -> STD, with what {settings.target} holds now"
+    return lost if line.startswith("  lost:") else "" if line.startswith("  hit besides:") else line

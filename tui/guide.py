@@ -122,7 +122,7 @@ def copy_rows(pairs: tuple[PairStatus, ...]) -> Iterator[Row]:
     yield Row(
         "incremental",
         1,
-        f"only what differs ({tracks_words(pairs)})",
+        f"only what differs ({tracks_words(pairs).removesuffix(' differ')})",
         "",
         "copy",
         about=("The array copies the tracks that differ between BCV and STD.",),
@@ -164,7 +164,7 @@ def path_rows(record: BackupRecord | None) -> Iterator[Row]:
 
 def safety_rows(one: SetSettings, request: PlanRequest) -> Iterator[Row]:
     """Whether today's state is kept before it is overwritten, and how."""
-    yield Row("safety", 0, f"Keep today's state of {one.source} first, so that a wrong restore can be undone?", HEAD)
+    yield Row("safety", 0, f"Keep today's state of {one.source} first?", HEAD)
     other = other_mirror(request.mirror, mirrors_of(one.pairs))
     if other is not None:
         about = (
@@ -175,13 +175,20 @@ def safety_rows(one: SetSettings, request: PlanRequest) -> Iterator[Row]:
     if one.backup is not None:
         about = ("Its files are backed up before anything is overwritten, and read back.", "To undo: restore from that backup.")
         yield Row("keep/backup", 1, "keep its files as a backup", "", "safety", about=about)
-    yield Row("keep/", 1, "no, today's state may be lost", WARN, "safety", about=("What was written since is gone then.",))
+    yield Row(
+        "keep/",
+        1,
+        "no, today's state may be lost",
+        WARN,
+        "safety",
+        about=("What was written since is gone then: a wrong restore cannot be undone.",),
+    )
 
 
 def condition_rows(conditions: Sequence[Condition], overrides: Mapping[str, str]) -> Iterator[Row]:
     """Every condition with its verdict, those in the way first; then the way on."""
     stands = [c for c in conditions if c.stops and not overrides.get(c.code)]
-    title = f"{len(stands)} conditions stand in the way" if stands else "Nothing stands in the way; the last line goes on"
+    title = f"{len(stands)} conditions stand in the way" if stands else "Nothing is in the way; the last line goes on"
     yield Row("conditions", 0, title, HEAD)
     for number, one in enumerate(conditions):
         mark, tone = _VERDICTS[one.verdict]

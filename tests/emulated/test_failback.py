@@ -40,6 +40,9 @@ def test_the_source_takes_up_again_with_what_the_target_wrote(taken: tuple[Bench
     points = sorted(family.source.mounts)
     there = {p + path: digest for p in points for path, digest in made.files(family.target, p).items()}
     assert sum(path.endswith("/served") for path in there) == len(points)
+    told = "\n".join(made.plan(PlanRequest("failback", family.set_name)).summary)
+    assert f"OVERWRITES {family.source.name}: BCV -> STD, with what {family.target.name} holds now" in told
+    assert "with the state of" not in told
     end = confirmed(made, "failback", family.set_name)
     assert end.exit_code == 0, end.message
     assert family.target.mounts == {}

@@ -61,7 +61,7 @@ async def test_the_guide_goes_one_decision_at_a_time_to_a_plan_that_asks_for_the
         await pilot.press("enter")
         await until(app, lambda: shows(app, "4/5", "keep its files as a backup", "today's state may be lost"))
         await pilot.press("down", "enter")
-        await until(app, lambda: shows(app, "5/5", "Nothing stands in the way", "PAIRS_SPLIT", "[planned] UNMOUNTED"))
+        await until(app, lambda: shows(app, "5/5", "Nothing is in the way", "PAIRS_SPLIT", "[planned] UNMOUNTED"))
         await pilot.press("G", "enter")
         await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "WHAT WILL HAPPEN", "BCV ", "OVERWRITES"))
         assert not changes(app)
@@ -126,7 +126,7 @@ async def test_some_files_of_a_backup_go_onto_the_source_after_todays_were_kept(
         await pilot.press("tab", *"/t8d2", "enter")
         await until(app, lambda: shows(app, "4/5", "keep its files as a backup"))
         await pilot.press("enter")
-        await until(app, lambda: shows(app, "Nothing stands in the way", "SAFETY_COPY", "BACKUP_VERIFIED", "MOUNTED"))
+        await until(app, lambda: shows(app, "Nothing is in the way", "SAFETY_COPY", "BACKUP_VERIFIED", "MOUNTED"))
         await pilot.press("G", "enter")
         await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "OVERWRITES files", "FIRST today's files"))
         await pilot.press("r")
@@ -151,7 +151,7 @@ async def test_a_takeover_from_a_living_source_asks_for_reasons_first(night: Ben
             await pilot.press("tab", *"drill", "enter")
             await until(app, lambda: isinstance(app.screen, GuidePage))
             await pilot.press("down")
-        await until(app, lambda: shows(app, "Nothing stands in the way", "[overridden]"))
+        await until(app, lambda: shows(app, "Nothing is in the way", "[overridden]"))
         await pilot.press("G", "enter")
         await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "TAKES THE PLACE"))
         assert not changes(app)
@@ -216,7 +216,7 @@ async def test_the_typed_confirmation_shows_what_is_overwritten_first_and_the_fi
         await until(
             app,
             lambda: shows(
-                app, "hpdr ==> hpprod", "OVERWRITES hpprod", "790C2000 -> 7903A000", "type the name", "Cancel", "(more:"
+                app, "hpdr ==> hpprod", "OVERWRITES hpprod", "790C2000 -> 7903A000", "type the name", "Cancel", "PageDown"
             ),
         )
         assert getattr(app.focused, "id", "") == "cancel"

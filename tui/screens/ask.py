@@ -67,7 +67,7 @@ class TypeName(ModalScreen[str]):
         with Vertical(id="ask", classes="typed"):
             with VerticalScroll(id="told", can_focus=False):
                 yield Static(self._consequences)
-            yield Static(Text("", style="dim"), id="more")
+            yield Static("(Up, Down, PageUp, PageDown: all of the above)", id="more")
             yield Static(Text(f"To go on, type the name of the set: {printable(self._wanted)}", style="bold"))
             yield Input(id="name", placeholder="Tab comes here; Esc cancels")
             yield Button("Cancel", id="cancel")
@@ -75,15 +75,6 @@ class TypeName(ModalScreen[str]):
     def on_mount(self) -> None:
         """The way back has the focus."""
         self.query_one("#cancel", Button).focus()
-        self.call_after_refresh(self._tell_more)
-
-    def on_resize(self) -> None:
-        """Whether all of it is in sight may be otherwise now."""
-        self.call_after_refresh(self._tell_more)
-
-    def _tell_more(self) -> None:
-        told = self.query_one("#told", VerticalScroll)
-        self.query_one("#more", Static).update("(more: Up, Down, PageUp, PageDown)" if told.max_scroll_y else "")
 
     def action_look(self, way: int) -> None:
         """Scroll what will happen; the field and Cancel stay where they are."""
