@@ -30,7 +30,7 @@ from core.journalfile import exported, imported
 from core.locks import findings as findings_of_claims
 from core.locks import places, with_locks
 from core.logged import LoggedTransport
-from core.mapcopies import FROM_MAP, newest_copy
+from core.mapcopies import kept_map
 from core.mapfile import MapFile
 from core.maps import MapKeeper
 from core.model import Estate, Finding, HostFacts, PairStatus, Severity
@@ -435,7 +435,7 @@ class Engine:
             settings = narrowed(settings, request.groups, estate.source)
             estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
         estate = replace(estate, application=await self._application(settings))
-        kept = await self._kept(request, settings, estate)
+        kept = await kept_map(self._maps, self._transport, self._host(settings.target)[1], request, estate)
         if request.operation in ("restore", "failback"):
             estate = mended(estate, settings.volume_groups, kept)
         findings = (*await self._claimed(settings), *self._findings(settings, estate))
@@ -459,24 +459,6 @@ class Engine:
             result.exit_status if result.exit_status is not None else -1,
             f"ended with {result.exit_status}: {result.stderr.strip()}",
         )
-
-    async def _kept(self, request: PlanRequest, settings: SetSettings, estate: Estate) -> MapFile | None:
-        """The newest map that was kept before the mirrors were split; of established ones, the newest that there is.
-
-        Where this console has none, and data or a role will change hands, the copy that a run left on the target.
-        """
-        at = min((s.split_at for s in estate.pairs if s.split_at is not None), default=None)
-        try:
-            kept = self._maps.before(settings.name, at) if at else self._maps.newest(settings.name)
-            if kept is None and estate.target is not None and request.operation in FROM_MAP:
-                kept = await newest_copy(self._transport, self._host(settings.target)[1], settings.name, at)
-        except ConfigError as damaged:
-            if request.operation not in FROM_MAP:
-                return None  # said by verification: MAP_DAMAGED
-            raise Refused(
-                f"{request.operation} of {settings.name} is refused, nothing was changed:\n  MAP_KEPT {damaged}"
-            ) from None
-        return kept
 
     async def _start(self, plan: Plan, stepwise: bool, confirmed: str) -> int:
         if self.read_only:

@@ -7,14 +7,37 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from core.errors import CommandFailed
+from core.errors import CommandFailed, ConfigError, Refused
+from core.facade import PlanRequest
 from core.hosts import HostRef
 from core.mapfile import MapFile
-from core.maps import GRACE, unsealed
+from core.maps import GRACE, MapKeeper, unsealed
+from core.model import Estate
 from core.transport import Command, Result, Status, Transport
 
 FROM_MAP = ("restore", "takeover", "failback")  # what goes by a kept map, and must not go by a damaged one
 _NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)\.std")
+
+
+async def kept_map(
+    maps: MapKeeper, transport: Transport, target: HostRef, request: PlanRequest, estate: Estate
+) -> MapFile | None:
+    """The newest map that was kept before the mirrors were split; of established ones, the newest that there is.
+
+    Where this console has none, and data or a role will change hands, the copy that a run left on the target. Refused when
+    the one to go by is damaged; for other operations it is as if there were none, which verification says (MAP_DAMAGED).
+    """
+    at = min((s.split_at for s in estate.pairs if s.split_at is not None), default=None)
+    name = request.set_name
+    try:
+        kept = maps.before(name, at) if at else maps.newest(name)
+        if kept is None and estate.target is not None and request.operation in FROM_MAP:
+            kept = await newest_copy(transport, target, name, at)
+    except ConfigError as damaged:
+        if request.operation not in FROM_MAP:
+            return None
+        raise Refused(f"{request.operation} of {name} is refused, nothing was changed:\n  MAP_KEPT {damaged}") from None
+    return kept
 
 
 async def newest_copy(transport: Transport, ref: HostRef, set_name: str, before: datetime | None) -> MapFile | None:
