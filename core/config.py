@@ -27,8 +27,12 @@ from core.settings import (
     SetSettings,
     Settings,
 )
+from core.untrusted import text_file
 
 FILE = "splitmount.yaml"
+LIMIT = 256 << 10  # bytes: some hundred sets
+DEPTH = 16
+TOLD = 50  # of the problems of one file
 OS_WORDS = ("linux", "aix", "hpux", "solaris")
 ARRAY_WORDS = ("qemu", "symmetrix")
 BACKUP_WORDS = ("archive", "restic")
@@ -50,7 +54,28 @@ class _Reader:
     def finish(self) -> None:
         """Raise when anything was wrong."""
         if self.wrong:
-            raise ConfigError("\n".join(f"{self.path}:{line}: {text}" for line, text in sorted(self.wrong)))
+            more = [f"and {len(self.wrong) - TOLD} more"] if len(self.wrong) > TOLD else []
+            told = [f"{self.path}:{line}: {text}" for line, text in sorted(self.wrong)[:TOLD]]
+            raise ConfigError("\n".join([*told, *more]))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, by which a few lines can stand for a million, and without a depth that no configuration has."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """One node below its parent; YAMLError for an alias, or too deep a one."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases (*) are not used here: write it out", problem_mark=event.start_mark)
+        if self._depth >= DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested more than {DEPTH} deep", problem_mark=event.start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 Check = Callable[[_Reader, yaml.Node, str], Any]
@@ -82,7 +107,7 @@ def number(low: int, high: int) -> Check:
 
     def check(reader: _Reader, node: yaml.Node, key: str) -> int:
         value = _scalar(reader, node, key, "a number")
-        if value is not None and value.isascii() and value.isdigit() and low <= int(value) <= high:
+        if value is not None and re.fullmatch("[0-9]{1,9}", value) and low <= int(value) <= high:
             return int(value)
         if value is not None:
             reader.refuse(node, key, f"expected a number from {low} to {high}, got {value!r}")
@@ -266,12 +291,13 @@ def load(path_: Path | None = None) -> Settings:
     if source is None:
         state = Path(platformdirs.user_state_dir("splitmount"))
         return Settings(None, {}, {}, {}, Path(platformdirs.user_config_dir("splitmount")) / "known_hosts", state)
+    return parse(text_file(source, LIMIT), source)
+
+
+def parse(body: str, source: Path) -> Settings:
+    """The settings of a configuration's text; `source` is its path, from which the paths in it are meant. ConfigError as `load`."""
     try:
-        node = yaml.compose(source.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise ConfigError(f"{source}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source}: not a text file in UTF-8: {error.reason} at byte {error.start}") from error
+        node = yaml.compose(body, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""

@@ -222,7 +222,7 @@ class Engine:
     async def _facts(self, host: str) -> HostFacts:
         driver, ref = self._host(host)
         result = await self._transport.run(driver.discovery(ref))
-        return driver.parse_discovery(ref, result)
+        return await asyncio.to_thread(driver.parse_discovery, ref, result)  # a long report holds up nobody else
 
     async def _try_facts(self, host: str) -> HostFacts | str:
         """The facts, or why there are none; said as an event either way."""

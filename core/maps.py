@@ -20,9 +20,11 @@ from pathlib import Path
 
 from core.errors import ConfigError
 from core.mapfile import MapFile, read, write
+from core.untrusted import text_file
 
 _NAME = re.compile(r"([0-9]{4,})-([0-9]{8}T[0-9]{6}Z)\.(std|bcv)")
 _SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+LIMIT = 32 << 20  # bytes: some hundred thousand rows
 GRACE = timedelta(minutes=1)
 _SEAL = "# sha256: "
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -95,10 +97,9 @@ class MapKeeper:
 
 def load(path: Path) -> MapFile:
     """The map in a file. ConfigError when it cannot be read or used."""
-    try:
-        text = path.read_bytes().decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the map cannot be read: {error}") from error
+    text = text_file(path, LIMIT)
+    if not text.isascii():
+        raise ConfigError(f"{path}: the map cannot be read: it has characters that no map file has")
     return unsealed(text, str(path))
 
 

@@ -9,32 +9,30 @@ from pathlib import Path
 from core.errors import ConfigError
 from core.model import Pair
 from core.serial import canonical
+from core.untrusted import text_file
 
 _SERIAL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
+LIMIT = 4 << 20  # bytes: far more than an array has devices
 SYMMETRIX = 8  # digits of a Symmetrix serial, SSDDDPPP
 
 
 def read_pairs(path: Path) -> tuple[Pair, ...]:
     """The pairs of a file, in its order. ConfigError names file and line, and says what was expected."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; the pairs file lists a standard and its BCV on each line") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file in UTF-8: {error.reason} at byte {error.start}") from error
-    return parse_pairs(text, str(path))
+    return parse_pairs(text_file(path, LIMIT), str(path))
 
 
 def parse_pairs(text: str, origin: str) -> tuple[Pair, ...]:
     """The pairs of a text; `origin` is its name in errors."""
     pairs: list[Pair] = []
     lines: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
+        where = f"{origin}:{number}"
+        if not line.replace("\t", " ").removesuffix("\r").isprintable():
+            raise ConfigError(f"{where}: a character that an editor does not show; what is seen and what is read would differ")
         words = line.split("#", 1)[0].split()
         if not words:
             continue
-        where = f"{origin}:{number}"
         if len(words) not in (2, 3):
             raise ConfigError(f"{where}: expected a standard, its BCV, and perhaps the BCV's address; got {len(words)} columns")
         std, bcv = (_serial(where, word) for word in words[:2])
@@ -72,7 +70,7 @@ def _refuse_odd_lengths(origin: str, text: str, pairs: Iterable[Pair]) -> None:
     if not any(len(s) == SYMMETRIX for s in digits):
         return
     for odd in (s for s in digits if len(s) != SYMMETRIX):
-        number = next(n for n, line in enumerate(text.splitlines(), 1) if odd in line.split("#", 1)[0].upper().split())
+        number = next(n for n, line in enumerate(text.split("\n"), 1) if odd in line.split("#", 1)[0].upper().split())
         raise ConfigError(
             f"{origin}:{number}: {odd} has {len(odd)} hexadecimal digits; a Symmetrix serial has {SYMMETRIX} "
             "(two of the array's serial number, three of the device, three of the port)"

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from core.errors import ReadOnlyRefused, TransportError
 from core.transport import Command, Effect, Status
+from core.untrusted import json_of
 
 _KEYS = {"execute", "arguments"}
 _NEGOTIATE = "qmp_capabilities"
@@ -115,7 +116,7 @@ class QmpClient:
         """The next object; empty at the end, which includes a line that was cut or is no object."""
         line = await self._lines.line()
         try:
-            message = json.loads(line) if line.endswith(b"\n") else {}
+            message = json_of(line) if line.endswith(b"\n") else {}
         except ValueError:
             return {}
         return message if isinstance(message, dict) else {}

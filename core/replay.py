@@ -16,6 +16,9 @@ from typing import Any
 
 from core.errors import ConfigError, ReadOnlyRefused, TransportError
 from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, Transport, late_names
+from core.untrusted import json_of, text_file
+
+LIMIT = 256 << 20  # bytes of a transcript
 
 
 class Recorder:
@@ -79,7 +82,7 @@ class ReplayTransport:
         self._path = path
         self._answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._asked: dict[tuple[str, str], int] = {}
-        for record in _records(path):
+        for record in parse_records(text_file(path, LIMIT), str(path)):
             self._answers.setdefault((record["host"], record["title"]), []).append(record)
 
     @property
@@ -136,20 +139,19 @@ def _permit(command: Command) -> None:
         raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(f"{path}: the transcript cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
+def parse_records(text: str, origin: str) -> Iterator[dict[str, Any]]:
+    """The records of a transcript's text. ConfigError names the line that is none; `origin` is the file's name."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
         try:
-            record = json.loads(line)
+            record = json_of(line)
             yield {
                 "host": str(record["host"]),
                 "title": str(record["title"]),
                 "channel": Channel(record["channel"]).value,
                 "status": Status(record["status"]).value,
-                "exit_status": record["exit_status"],
+                "exit_status": _status(record["exit_status"]),
                 "stdout": str(record["stdout"]),
                 "stderr": str(record["stderr"]),
                 "reason": str(record.get("reason", "")),
@@ -157,4 +159,10 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
                 "seconds": float(record.get("seconds", 0.0)),
             }
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path}:{number}: no record of a transcript: {error!r}") from error
+            raise ConfigError(f"{origin}:{number}: no record of a transcript: {error!r}") from error
+
+
+def _status(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError(f"{str(value)[:40]!a} is no exit status")

@@ -47,11 +47,22 @@ def read_known(files: Sequence[Path]) -> asyncssh.SSHKnownHosts:
     together = asyncssh.import_known_hosts("")
     for path in files:
         try:
-            together.load(path.read_text(encoding="utf-8", errors="surrogateescape"))
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             raise TransportError(f"{path}: known host keys cannot be read: {error}") from error
+        parse_known(text, str(path), together)
+    return together
+
+
+def parse_known(text: str, origin: str, into: asyncssh.SSHKnownHosts | None = None) -> asyncssh.SSHKnownHosts:
+    """The keys in the text of a known_hosts file, added to `into`. TransportError names `origin` when it is none."""
+    together = into or asyncssh.import_known_hosts("")
+    try:
+        together.load(text)
+    except ValueError as error:
+        raise TransportError(f"{origin}: known host keys cannot be read: {error}") from error
     return together
 
 

@@ -15,7 +15,7 @@ from core.hosts import HostRef
 from core.model import Device, Filesystem, HostFacts, LogicalVolume, PhysicalVolume, VolumeGroup
 from core.transport import Command, Result, Status
 from hostdrivers.aix_scripts import DISCOVERY, PATH
-from hostdrivers.report import Report, marked, sections_of
+from hostdrivers.report import Report, marked, sections_of, whole_number
 from hostdrivers.script import prelude
 
 _LOGS = ("jfslog", "jfs2log")
@@ -91,9 +91,9 @@ def dotted(text: str) -> Mapping[str, str]:
     """The fields of lscfg: a label, two dots or more, a value that may be empty."""
     out: dict[str, str] = {}
     for line in text.splitlines():
-        match = re.match(r"\s+(\S.*?)\.{2,}\s*(.*?)\s*$", line)
-        if match is not None:
-            out.setdefault(match.group(1), match.group(2))
+        words = re.split(r"\.{2,}", line.strip(), maxsplit=1)
+        if len(words) == 2 and words[0] and line[0].isspace():
+            out.setdefault(words[0], words[1].strip())
     return out
 
 
@@ -139,7 +139,7 @@ def columns(text: str) -> Mapping[str, str]:
 
 
 def _number(report: Report, where: str, words: Mapping[str, str], key: str) -> int:
-    match = re.match(r"(\d+)", words.get(key, ""))
+    match = re.match(r"([0-9]{1,18})(?![0-9])", words.get(key, ""))
     if match is None:
         raise ParseError(report.host, where, f"{key} has no number", words.get(key, ""))
     return int(match.group(1))
@@ -193,7 +193,7 @@ def _physical(
     out = []
     for words in _rows(report, f"lsvg-p.{group}", "PV_NAME", 5):
         name, *state, total, _, _ = words
-        if not total.isdigit():
+        if not whole_number(total):
             raise ParseError(report.host, f"lsvg -p {group}", "TOTAL PPs is no number", " ".join(words))
         path = f"/dev/{name}"
         missing = state != ["active"]
@@ -205,7 +205,7 @@ def _volumes(report: Report, group: str, extent: int) -> tuple[LogicalVolume, ..
     out = []
     for words in _rows(report, f"lsvg-l.{group}", "LV NAME", 7):
         name, _, lps, pps, _, state = words[:6]
-        if not (lps.isdigit() and pps.isdigit()):
+        if not (whole_number(lps) and whole_number(pps)):
             raise ParseError(report.host, f"lsvg -l {group}", "LPs and PPs are no numbers", " ".join(words))
         facts = columns(report.text(f"lslv.{name}"))
         devices = tuple(f"/dev/{row[0]}" for row in _rows(report, f"lslv-l.{name}", "PV ", 4))
@@ -238,7 +238,7 @@ def _kind(facts: Mapping[str, str]) -> str:
 
 def _stripe_size(report: Report, name: str, facts: Mapping[str, str]) -> int:
     text = facts.get("STRIPE SIZE", "")
-    match = re.fullmatch(r"(\d+)([KMkm])?", text) if text else None
+    match = re.fullmatch(r"([0-9]{1,15})([KMkm])?", text) if text else None
     if text and match is None:
         raise ParseError(report.host, f"lslv {name}", "STRIPE SIZE is of another form", text)
     return int(match.group(1)) * {"K": 1024, "M": _MB, "": 1}[(match.group(2) or "").upper()] if match else 0
@@ -346,6 +346,6 @@ def _used(report: Report) -> Mapping[str, int]:
     out = {}
     for line in report.text("df", needed=False).splitlines()[1:]:
         words = line.split(None, 5)
-        if len(words) == 6 and words[2].isdigit():
+        if len(words) == 6 and whole_number(words[2]):
             out[words[5]] = int(words[2]) * 1024
     return out

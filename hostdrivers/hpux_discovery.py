@@ -15,7 +15,7 @@ from core.hosts import HostRef
 from core.model import Device, Filesystem, HostFacts, LogicalVolume, PhysicalVolume, VolumeGroup
 from core.transport import Command, Result, Status
 from hostdrivers.hpux_scripts import DISCOVERY, FUNCTIONS, PATH
-from hostdrivers.report import Report, marked, sections_of
+from hostdrivers.report import Report, marked, sections_of, whole_number
 from hostdrivers.script import prelude
 
 _MB = 1 << 20
@@ -75,7 +75,7 @@ def _devices(report: Report) -> tuple[Device, ...]:
         words = line.split()
         if not words:
             continue
-        if len(words) != 3 or not words[2].isdigit() or not words[0].startswith("/dev/r"):
+        if len(words) != 3 or not whole_number(words[2]) or not words[0].startswith("/dev/r"):
             raise ParseError(report.host, "inq", "a row is not device, serial and size", line)
         path = words[0].replace("/dev/rdsk/", "/dev/dsk/").replace("/dev/rdisk/", "/dev/disk/")
         found.setdefault(words[1], []).append((path, int(words[2]) * 1024))
@@ -121,9 +121,9 @@ def labelled(lines: Iterable[str]) -> Mapping[str, str]:
     """`Label   value` lines; trailing blanks are dropped."""
     out: dict[str, str] = {}
     for line in lines:
-        match = re.match(r"\s*(\S.*?)(?:\s{2,}(\S.*?))?\s*$", line)
-        if match is not None and match.group(2) is not None:
-            out.setdefault(match.group(1), match.group(2))
+        words = re.split(r"\s{2,}", line.strip(), maxsplit=1)
+        if len(words) == 2:
+            out.setdefault(words[0], words[1])
     return out
 
 
@@ -141,7 +141,7 @@ def blocks(text: str, label: str) -> list[list[str]]:
 
 
 def _number(report: Report, where: str, words: Mapping[str, str], key: str) -> int:
-    match = re.match(r"(\d+)", words.get(key, ""))
+    match = re.match(r"([0-9]{1,18})(?![0-9])", words.get(key, ""))
     if match is None:
         raise ParseError(report.host, where, f"{key} has no number", words.get(key, ""))
     return int(match.group(1))
@@ -156,7 +156,7 @@ def _group(report: Report, name: str, members: Sequence[str], serials: Mapping[s
         physical = tuple(PhysicalVolume(p, known[p][0], serials.get(p, ""), name, 0) for p in members)
         return VolumeGroup(name, "", 0, 0, 0, pv_count=len(physical), physical=physical)
     where = f"vgdisplay -v /dev/{name}"
-    words = labelled(blocks(section.text, "VG Name")[0])
+    words = labelled(next(iter(blocks(section.text, "VG Name")), []))
     extent = _number(report, where, words, "PE Size (Mbytes)") * _MB
     physical = _physical(report, name, extent, section.text, serials)
     uuid = next((known[p.path][1] for p in physical if p.path in known), "")
@@ -192,7 +192,7 @@ def minors(text: str) -> Mapping[str, int]:
     """Numbers of volumes by name, from `ls -l /dev/GROUP`: the last byte of the minor."""
     out = {}
     for line in text.splitlines():
-        match = re.match(r"b.*\s(\d+)\s+0x([0-9a-f]{6})\s.*\s(\S+)$", line)
+        match = re.match(r"b.*\s([0-9]{1,9})\s+0x([0-9a-f]{6})\s.*\s(\S+)$", line)
         if match is not None:
             out[match.group(3)] = int(match.group(2), 16) & 0xFF
     return out
@@ -291,6 +291,6 @@ def bdf(text: str) -> Mapping[str, int]:
     out = {}
     for line in re.sub(r"\n\s+(?=\d)", " ", text).splitlines()[1:]:
         words = line.split(None, 5)
-        if len(words) == 6 and words[2].isdigit():
+        if len(words) == 6 and whole_number(words[2]):
             out[words[5]] = int(words[2]) * 1024
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from core.errors import ParseError
 from core.hosts import HostRef
 from core.model import Device, Filesystem, HostFacts, LogicalVolume, PhysicalVolume, VolumeGroup
 from core.transport import Command, Result, Status
+from core.untrusted import json_of
 from hostdrivers.linux_shell import prelude
-from hostdrivers.report import Report, marked, sections_of
+from hostdrivers.report import Report, marked, sections_of, whole_number
 
 _FIELDS: Mapping[str, str] = {
     "vg": "vg_name,vg_uuid,vg_seqno,vg_extent_size,vg_size,vg_systemid,vg_exported,vg_partial,vg_lock_type,pv_count",
@@ -76,7 +76,7 @@ def parse_discovery(host: HostRef, result: Result) -> HostFacts:
     """Facts of the host. ParseError names the section that was not understood."""
     if result.status is Status.UNKNOWN:
         raise ParseError(host.name, "discovery", result.reason)
-    report = Report(host.name, sections_of(host.name, result))
+    report = Report(host.name, sections_of(host.name, result, 16 << 20))  # JSON may stand in one line
     devices, partitions = _devices(report)
     mounts = _mounts(report)
     groups = _groups(report, devices, partitions)
@@ -122,7 +122,7 @@ def _devices(report: Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[str
         if not line.strip():
             continue
         fields = [field.strip() for field in line.split("|")]
-        if len(fields) != 9 or not re.fullmatch(r"[0-9]+", fields[1]) or any("=" not in p for p in fields[8].split()):
+        if len(fields) != 9 or not whole_number(fields[1]) or any("=" not in p for p in fields[8].split()):
             raise ParseError(report.host, "disks", "a line has not its nine fields, or they are of another form", line)
         name, sectors, serial, vendor, model, wwid, readable, path, parts = fields
         known = found.get(path)
@@ -145,7 +145,7 @@ def _devices(report: Report) -> tuple[tuple[Device, ...], Mapping[str, tuple[str
 
 def _rows(report: Report) -> list[Mapping[str, list[Mapping[str, Any]]]]:
     try:
-        body = json.loads(report.text("lvm"))
+        body = json_of(report.text("lvm"))
         reports = body["report"]
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError(report.host, "lvm fullreport", f"no JSON report: {error}") from error
@@ -330,7 +330,7 @@ _SUB = r"(?:_[rm](?:image|meta)_\d+|_[tc](?:data|meta)|_(?:corig|wcorig|vdata|vo
 def _mounts(report: Report) -> list[Mapping[str, Any]]:
     text = report.text("mounts")
     try:
-        rows = json.loads(text)["filesystems"]
+        rows = json_of(text)["filesystems"]
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError(report.host, "findmnt", f"no JSON list of filesystems: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(r, dict) and {"source", "target", "fstype"} <= set(r) for r in rows):

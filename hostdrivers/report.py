@@ -56,21 +56,38 @@ class Report:
         return {name[len(prefix) + 1 :]: s for name, s in self.sections.items() if name.startswith(prefix + ".")}
 
 
+def whole_number(text: str) -> bool:
+    """Whether a text is a count that any disk could have: digits of ASCII alone, and no more than 18 of them."""
+    return re.fullmatch("[0-9]{1,18}", text) is not None
+
+
 def last(text: str) -> str:
     """The last line with something in it."""
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
 
-def sections_of(host: str, result: Result) -> Mapping[str, Section]:
-    """Cut output and errors at their marks. ParseError when the output is not whole."""
+LONGEST = 4096  # characters of a line of any command that prints for people
+
+
+def sections_of(host: str, result: Result, longest: int = LONGEST) -> Mapping[str, Section]:
+    """Cut output and errors at their marks. ParseError when the output is not whole, or a line is longer than any command's."""
     text = result.stdout
     begin = re.search(rf"^({MARK}-[0-9a-f]+) begin$", text, re.MULTILINE)
     if begin is None or f"{begin.group(1)} finished" not in text:
-        raise ParseError(host, "discovery", "the output is not whole", last(text) or last(result.stderr))
-    mark, out = begin.group(1), {}
+        why = f": {result.reason}" if result.reason else ""
+        raise ParseError(host, "discovery", f"the output is not whole{why}", last(text) or last(result.stderr))
+    mark = begin.group(1)
     errors = dict(part.partition("\n")[::2] for part in result.stderr.split(f"{mark} "))
-    pattern = rf"^{mark} ([^\s]+)\n(.*?)\n?^{mark} \1\.end (\d+)$"
-    for match in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):
-        out[match.group(1)] = Section(match.group(2), int(match.group(3)), errors.get(match.group(1), "").strip())
+    out: dict[str, Section] = {}
+    name, at = "", 0
+    for match in re.compile(rf"^{mark} (\S+)(?: (\d{{1,9}}))?$", re.MULTILINE).finditer(text, begin.end()):
+        word, status = match.groups()
+        if name and word == f"{name}.end" and status is not None:
+            if match.start() - at > longest and any(len(line) > longest for line in text[at : match.start()].splitlines()):
+                raise ParseError(host, name, f"a line of more than {longest} characters")
+            out[name] = Section(text[at : match.start()].removesuffix("\n"), int(status), errors.get(name, "").strip())
+            name = ""
+        elif not name and status is None:
+            name, at = word, match.end() + 1
     return out

@@ -18,7 +18,7 @@ from core.errors import ParseError
 from core.hosts import HostRef
 from core.model import Device, Filesystem, HostFacts, LogicalVolume, PhysicalVolume, VolumeGroup
 from core.transport import Command, Result, Status
-from hostdrivers.report import Report, marked, sections_of
+from hostdrivers.report import Report, marked, sections_of, whole_number
 from hostdrivers.script import prelude
 from hostdrivers.solaris_scripts import DISCOVERY, PATH
 from hostdrivers.solaris_vxprint import SECTOR, Records, records_of, volumes_of
@@ -57,7 +57,7 @@ def parse_discovery(host: HostRef, result: Result) -> HostFacts:
 
 
 def _release(report: Report) -> str:
-    version = re.search(r"^\s*VERSION:\s*([^,\s]+)", report.text("package", needed=False), re.MULTILINE)
+    version = re.search(r"^[ \t]*VERSION:[ \t]*([^,\s]+)", report.text("package", needed=False), re.MULTILINE)
     return report.text("release").strip() + (f", VxVM {version.group(1)}" if version else "")
 
 
@@ -82,18 +82,27 @@ class Seen:
     product: str
 
 
+def _labelled(text: str, *labels: str) -> list[str]:
+    """What stands behind each label up to the next, behind the last up to the end of its line; fewer where a label is missing."""
+    out: list[str] = []
+    for label in labels:
+        before, found, text = text.partition(label)
+        out += [before.strip()] if found else []
+    return [*out[1:], text.split("\n", 1)[0].strip()]
+
+
 def iostat(host: str, text: str) -> Mapping[str, Seen]:
     """By name. The size is the one in bytes: the other has the comma of the locale."""
     out = {}
     for block in re.split(r"\n(?=\S+ +Soft Errors:)", "\n" + text)[1:]:
         name = block.split()[0]
-        size = re.search(r"<(\d+) bytes>", block)
-        words = re.search(r"Vendor:(.*?)Product:(.*?)Revision:(.*?)Serial No:([^\n]*)", block, re.DOTALL)
-        if size is None or words is None:
+        size = re.search(r"<([0-9]{1,18}) bytes>", block)
+        words = _labelled(block, "Vendor:", "Product:", "Revision:", "Serial No:")
+        if size is None or len(words) != 4:
             raise ParseError(
                 host, "iostat -En", f"{name} has no size in bytes, or no vendor, product and serial", block.split("\n")[0]
             )
-        vendor, product, _, serial = (w.strip() for w in words.groups())
+        vendor, product, _, serial = words
         out[name] = Seen(name, serial.split()[0] if serial else "", int(size.group(1)), vendor, product)
     if text.strip() and not out:
         raise ParseError(host, "iostat -En", "no line has Soft Errors:", text.strip().splitlines()[0])
@@ -161,7 +170,7 @@ def _disk(report: Report, name: str, seen: Mapping[str, Seen]) -> Disk:
     if len(serials) > 1:
         raise ParseError(report.host, where, f"its paths give different serials: {', '.join(sorted(serials))}")
     ids = {key: _pair(report, where, words, key) for key in ("disk", "group")}
-    public = dict(re.findall(r"(\w+)=(\d+)", words.get("public", "")))
+    public = dict(re.findall(r"(\w+)=([0-9]{1,18})\b", words.get("public", "")))
     form = re.search(r"format=(\w+)", words.get("info", ""))
     return Disk(
         name,
@@ -271,7 +280,7 @@ def _group(report: Report, row: tuple[str, str, str], disks: Iterable[Disk], mou
 
 def _seqno(report: Report, name: str) -> int:
     """The sequence number of the configuration, a high and a low half."""
-    match = re.search(r"^config:\s+seqno=(\d+)\.(\d+)", report.text(f"vxdg.{name}"), re.MULTILINE)
+    match = re.search(r"^config:\s+seqno=([0-9]{1,9})\.([0-9]{1,9})\b", report.text(f"vxdg.{name}"), re.MULTILINE)
     if match is None:
         raise ParseError(report.host, f"vxdg list {name}", "no line config: with seqno=")
     return int(match.group(1)) * (1 << 32) + int(match.group(2))
@@ -351,7 +360,7 @@ def vfstab(host: str, text: str) -> Mapping[str, tuple[str, str]]:
 def _used(report: Report) -> Mapping[str, int]:
     """Bytes used by mount point, from df -k."""
     rows = (line.split(None, 5) for line in report.text("df", needed=False).splitlines()[1:])
-    return {row[5]: int(row[2]) * 1024 for row in rows if len(row) == 6 and row[2].isdigit()}
+    return {row[5]: int(row[2]) * 1024 for row in rows if len(row) == 6 and whole_number(row[2])}
 
 
 def _filesystems(report: Report, groups: Iterable[VolumeGroup], mounts: Iterable[_Mount]) -> tuple[Filesystem, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from core.errors import ParseError
 from core.model import LogicalVolume
+from hostdrivers.report import whole_number
 
 SECTOR = 512
 _NEEDED = {
@@ -40,7 +41,7 @@ class Records:
 
     def sectors(self, row: Row, key: str) -> int:
         """A number of sectors. ParseError for anything else."""
-        if not row[key].isdigit():
+        if not whole_number(row[key]):
             raise ParseError(self.host, self.where, f"{key} of {row['NAME']} is no number", row[key])
         return int(row[key])
 
@@ -123,7 +124,7 @@ def _kind(records: Records, volume: str, layout: str, plexes: int) -> str:
 
 def _columns(records: Records, plex: Row) -> tuple[int, int]:
     text = plex["NCOL/WID"]
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,18})", text)
     if match is None and text != "-":
         raise ParseError(records.host, records.where, f"NCOL/WID of {plex['NAME']} is no pair of numbers", text)
     return (int(match.group(1)), int(match.group(2))) if match else (1, 0)
@@ -134,14 +135,14 @@ def _subvolumes(records: Records, volume: str) -> list[str]:
     return [row["VOLNAME"] for row in records.rows("sv") if row["PLEX"] in plexes]
 
 
-def _devices(records: Records, volume: str, depth: int = 0) -> list[str]:
+def _devices(records: Records, volume: str, above: tuple[str, ...] = ()) -> list[str]:
     """The access names of all disks below a volume; the media name where the disk is missing."""
-    if depth > _DEPTH:
+    if volume in above or len(above) > _DEPTH:
         raise ParseError(records.host, records.where, "volumes lie on each other in a circle", volume)
     plexes = {p["NAME"] for p in records.below(volume)}
     out = [r["DEVICE"] if r["DEVICE"] != "-" else r["DISK"] for r in records.rows("sd") if r["PLEX"] in plexes]
-    for inner in _subvolumes(records, volume):
-        out += _devices(records, inner, depth + 1)
+    for inner in dict.fromkeys(_subvolumes(records, volume)):
+        out += _devices(records, inner, (*above, volume))
     return out
 
 

@@ -20,6 +20,7 @@ from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
 from core.transport import Channel, Command, Effect, Status, Transport
+from core.untrusted import json_of
 
 TRACK = 65536
 WRITTEN = "sm.w"
@@ -131,7 +132,7 @@ class QemuArray:
         if result.status is not Status.OK:
             raise ParseError(self._host, f"array {self._name}", "the daemon did not answer", result.reason or result.stderr)
         try:
-            nodes, jobs, exports = (json.loads(line) for line in result.stdout.splitlines())
+            nodes, jobs, exports = (json_of(line) for line in result.stdout.splitlines())
             return _Seen(
                 {node["node-name"]: _node_of(node) for node in nodes},
                 {job["id"]: self._job_of(job) for job in jobs},
@@ -179,10 +180,14 @@ class QemuArray:
         result = await transport.run(self._command("read the daemon's version", (_line("query-version"),), Effect.READ))
         if result.status is not Status.OK:
             return (f"{self._host}: {self._socket}: no answer: {result.reason or result.stderr}",)
-        version = json.loads(result.stdout)["qemu"]
+        try:
+            told = json_of(result.stdout)["qemu"]
+            version = (int(told["major"]), int(told["minor"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ParseError(self._host, f"array {self._name}", f"no version: {error!r}", result.stdout) from error
         wrong = []
-        if (version["major"], version["minor"]) < (7, 1):
-            wrong.append(f"qemu-storage-daemon {version['major']}.{version['minor']} is too old: 7.1 is needed")
+        if version < (7, 1):
+            wrong.append(f"qemu-storage-daemon {version[0]}.{version[1]} is too old: 7.1 is needed")
         seen = await self._look(transport)
         wrong += [f"no node {node} for serial {serial}" for serial, node in self._devices.items() if node not in seen.nodes]
         return tuple(wrong)

@@ -57,7 +57,7 @@ _READY: Mapping[str, tuple[bool | None, str]] = {
     "Not Ready": (False, ""),
     "Write Disabled": (None, "the BCV is write disabled"),
 }
-_ROW = re.compile(r"^(\S+)\s+([0-9A-F]{3,5})\s+(\d+|-)\s+(\S+)\s+([0-9A-F]{3,5})\s*(\*)?\s+(\d+|-)\s+(\S+)$")
+_ROW = re.compile(r"^(\S+)\s+([0-9A-F]{3,5})\s+([0-9]{1,18}|-)\s+(\S+)\s+([0-9A-F]{3,5})\s*(\*)?\s+([0-9]{1,18}|-)\s+(\S+)$")
 
 # What every script has: a directory of its own, the wait for the array's lock, and the two fences. Old shells and old awk.
 _PRELUDE = r"""
@@ -221,7 +221,7 @@ class SymmetrixArray:
             raise ParseError(self._host, f"array {self._name}", "SYMCLI did not answer", result.reason or result.stderr)
         parts: dict[str, tuple[int, str, str]] = {}
         for section in result.stdout.split(_MARK)[1:]:
-            match = re.fullmatch(r"(\w+) (\d+)\n(.*)--- words\n(.*)", section, re.DOTALL)
+            match = re.fullmatch(r"(\w+) ([0-9]{1,9})\n(.*)--- words\n(.*)", section, re.DOTALL)
             if match is not None:
                 parts[match[1]] = (int(match[2]), match[3], match[4])
         if tuple(parts) != names:
@@ -501,7 +501,7 @@ def _seen(device: ET.Element) -> _Seen:
 
 def _tracks(table: str) -> dict[tuple[str, str], tuple[int | None, int | None]]:
     """The track counts of `symmir query`, by device numbers; a dash (a meta member) is None."""
-    rows = (_ROW.match(line.strip()) for line in table.splitlines())
+    rows = (_ROW.match(" ".join(line.split())) for line in table.splitlines())
     return {(_number(r[2]), _number(r[5])): (_count(r[3]), _count(r[7])) for r in rows if r is not None}
 
 

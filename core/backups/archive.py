@@ -44,10 +44,11 @@ from core.backups.streams import Meter, ended_well, entries_of, pour
 from core.errors import CommandFailed, Refused, SplitmountError
 from core.jsonable import to_json
 from core.transport import Command, Effect, Result, Transport
+from core.untrusted import json_of
 
 RECORD, MANIFEST, VERIFIED = "backup.json", "manifest.jsonl.zst", "verified.json"
 _ID = re.compile(r"\d{8}T\d{6}Z-[A-Za-z0-9_.+-]+(?<!\.partial)")
-_DATA = re.compile(r"data-(\d+)\.tar\.zst")
+_DATA = re.compile(r"data-([0-9]{1,9})\.tar\.zst")
 
 
 def tar_command(host: str, become: str, mounted: str, source: str) -> Command:
@@ -250,10 +251,17 @@ class ArchiveDriver:
         return tuple(records)
 
     async def _record(self, store: Store, set_name: str, backup: str) -> BackupRecord:
+        verified = VERIFIED in await store.names(set_name, backup)
+        kept = await _all(store.reading(set_name, backup, RECORD))
+        return self.record_of(
+            set_name, backup, kept, await _all(store.reading(set_name, backup, VERIFIED)) if verified else b"{}"
+        )
+
+    @staticmethod
+    def record_of(set_name: str, backup: str, kept: bytes, verified: bytes = b"{}") -> BackupRecord:
+        """The record in the two files of a backup. CommandFailed when it is damaged, or that of another backup."""
         try:
-            body: dict[str, Any] = json.loads(await _all(store.reading(set_name, backup, RECORD)))
-            if VERIFIED in await store.names(set_name, backup):
-                body |= json.loads(await _all(store.reading(set_name, backup, VERIFIED)))
+            body: dict[str, Any] = json_of(kept) | json_of(verified)
             times = {k: datetime.fromisoformat(body[k]) if body[k] else None for k in ("split_at", "taken_at", "verified_at")}
             record = BackupRecord(**(body | times | {"paths": tuple(body["paths"])}))
             if (record.set_name, record.id) != (set_name, backup):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
+import re
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from core.errors import CommandFailed, ParseError, Refused
 from core.jsonable import to_json
 from core.transport import Command, Status, Transport
+from core.untrusted import json_of
 
 SUDO = {"": "", "sudo": "sudo -n ", "pfexec": "pfexec "}
 PIECES = 16  # pieces of the stream that may wait for the reader: memory stays bounded whatever the host sends
@@ -61,6 +63,7 @@ class Totals:
         return f"{self.names} names, {self.files} files, {self.bytes} bytes"
 
 
+_COUNT = re.compile("[0-9]{1,18}")
 _ADD = (
     "awk '"
     '$1 == "@@" {printf "%.0f %.0f %.0f %.0f %s\\n", n, f, b, l, $2; n = f = b = l = 0; split("", seen); next} '
@@ -83,8 +86,8 @@ async def count_trees(transport: Transport, host: str, become: str, points: tupl
     """What each tree holds, in the order given. CommandFailed when it could not be counted whole."""
     result = await transport.run(size_command(host, become, points))
     rows = [line.split() for line in result.stdout.splitlines()]
-    if result.status is not Status.OK or len(rows) != len(points) or any(len(r) != 5 or r[4] != "0" for r in rows):
-        raise CommandFailed(f"{host}: files could not be counted: {result.stderr.strip() or result.reason or result.stdout}")
+    if result.status is not Status.OK or len(rows) != len(points) or any(len(r) != 5 or r[4] != "0" or not all(map(_COUNT.fullmatch, r)) for r in rows):
+        raise CommandFailed(f"{host}: files could not be counted: {result.stderr.strip() or result.reason or result.stdout[:500]!a}")
     return tuple(Counted(*(int(number) for number in row[:4])) for row in rows)
 
 
@@ -278,7 +281,7 @@ def to_lines(entries: Iterable[Entry]) -> str:
 def from_lines(text: str) -> Iterator[Entry]:
     """The entries of a manifest. ValueError or TypeError for text that is none."""
     for line in text.splitlines():
-        yield Entry(**json.loads(line))
+        yield Entry(**json_of(line))
 
 
 def difference(expected: Iterable[Entry], found: Iterable[Entry]) -> list[str]:

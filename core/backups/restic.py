@@ -6,7 +6,6 @@ run, split, counts, which tree was mounted where on the source) stands in its ta
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,6 +20,7 @@ from core.backups.manifest import Counted, added, count_trees, empty_directory, 
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
 from core.jobs import JobEnd, JobRef, run_job
 from core.transport import Command, Effect, Result, Status, Transport
+from core.untrusted import json_of
 
 _SUDO = {"": "", "sudo": "sudo -n -E ", "pfexec": "pfexec "}  # the environment says where the repository and password are
 TAG = "splitmount"
@@ -157,7 +157,7 @@ class ResticDriver:
         record = next((r for r in found if r.id.startswith(snapshot)), None)  # older versions tell only its first digits
         if record is None:
             raise CommandFailed(f"{request.host}: snapshot {snapshot} is not in the repository's list")
-        return replace(record, stored_bytes=int(summary.get("data_added", 0)))
+        return replace(record, stored_bytes=_whole(summary, "data_added"))
 
     async def forget_unfinished(self, transport: Transport, set_name: str, split_id: str) -> int:
         """There are none: a snapshot appears in the repository when it is whole. Its loose data is for `restic prune`."""
@@ -204,10 +204,15 @@ class ResticDriver:
     async def _snapshots(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
         arguments = ("snapshots", "--json", "--tag", f"{TAG},set={_quoted(set_name)}")
         result = _good(await transport.run(self._read(host, become, "list snapshots", *arguments)))
+        return self.snapshots_of(host, set_name, result.stdout)
+
+    @staticmethod
+    def snapshots_of(host: str, set_name: str, text: str) -> tuple[BackupRecord, ...]:
+        """The set's snapshots in restic's own list, newest first. ParseError for text that is no such list."""
         try:
-            records = [_record(set_name, snapshot) for snapshot in json.loads(result.stdout) or []]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ParseError(host, "restic snapshots", f"not a list of our snapshots: {error!r}", result.stdout) from error
+            records = [_record(set_name, snapshot) for snapshot in json_of(text) or []]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ParseError(host, "restic snapshots", f"not a list of our snapshots: {error!r}", text) from error
         return tuple(sorted(records, key=lambda r: (r.split_at, r.taken_at), reverse=True))
 
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
@@ -342,7 +347,7 @@ def _record(set_name: str, snapshot: Mapping[str, Any]) -> BackupRecord:
     lacking = {"run", "split", "at", "taken", "files", "bytes"} - tags.keys()
     if lacking:
         raise ValueError(f"snapshot {snapshot['id']} lacks the tags {', '.join(sorted(lacking))}")
-    trees = {unquote(row[1]): unquote(row[2]) for row in rows if row[0] == "tree"}
+    trees = {unquote(row[1]): unquote(row[2]) for row in rows if row[0] == "tree" and len(row) == 3}
     return BackupRecord(
         id=snapshot["id"],
         set_name=set_name,
@@ -366,16 +371,21 @@ def _hear(lines: str, report: Report, summary: dict[str, Any]) -> None:
     for line in lines.splitlines():
         body = _json(line)
         if body.get("message_type") == "status" and "bytes_done" in body:
-            done, total = int(body["bytes_done"]), int(body.get("total_bytes", 0))
-            report(Progress(done, total or None, int(body.get("files_done", 0))))
+            report(Progress(_whole(body, "bytes_done"), _whole(body, "total_bytes") or None, _whole(body, "files_done")))
         if body.get("message_type") == "summary":
             summary.update(body)
+
+
+def _whole(body: Mapping[str, Any], key: str) -> int:
+    """A count; 0 where there is none, since progress is told for the eye alone."""
+    value = body.get(key)
+    return value if isinstance(value, int) and value >= 0 else 0
 
 
 def _json(line: str) -> Mapping[str, Any]:
     """The object on a line; empty for a line that is none."""
     try:
-        body = json.loads(line)
+        body = json_of(line)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
@@ -388,10 +398,12 @@ def _listed(host: str, lines: list[bytes], points: tuple[str, ...], held: _Held)
         node = _json(line.decode("utf-8", "replace"))
         if line.strip() and "struct_type" not in node:
             raise ParseError(host, "restic ls", "not a line of its listing", line.decode("utf-8", "replace"))
+        if node.get("struct_type") == "node" and not isinstance(node.get("path"), str):
+            raise ParseError(host, "restic ls", "a node without its path", line.decode("utf-8", "replace"))
         if node.get("struct_type") == "node" and any(node["path"] == p or _below(node["path"], p) for p in points):
             names += 1
             if node.get("type") == "file":
-                files, size = files + 1, size + int(node.get("size", 0))
+                files, size = files + 1, size + _whole(node, "size")
     return _Held(names, files, size)
 
 
