@@ -6,7 +6,7 @@ K ?=
 ONLY ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test slip-test clean
+.PHONY: fault-table fuzz guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test slip-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ fault-table: $(VENV)/dev
 
 crash-matrix: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.crashes $(ONLY) > docs/crashes.md
+
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzz > docs/fuzz.md
 
 guards: $(VENV)/dev
 	$(BIN)/python -m tests.guards > docs/guards.md

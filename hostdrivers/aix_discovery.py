@@ -122,7 +122,9 @@ def pvid_of(text: str) -> str:
 # --- groups -----------------------------------------------------------------------------------------------------------
 
 
-_SECOND = re.compile(r"\s+(?=(?:VG IDENTIFIER|PERMISSION:|LABEL:))")  # these stand after a value that may fill its column
+_SECOND = re.compile(
+    r"(?<=\S)\s+(?=(?:VG IDENTIFIER|PERMISSION:|LABEL:))"
+)  # these stand after a value that may fill its column
 _LABEL = r"[A-Z][A-Za-z/() ?-]*"
 
 

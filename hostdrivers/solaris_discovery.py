@@ -337,7 +337,8 @@ def _mounts(report: Report) -> tuple[_Mount, ...]:
         words = line.split("\t")
         if len(words) < 4:
             raise ParseError(report.host, "/etc/mnttab", "a line has fewer than four words between tabs", line)
-        device = re.sub(r"^/dev/vx/dsk/bootdg/", f"/dev/vx/dsk/{boot}/", words[0]) if boot not in ("", "nodg") else words[0]
+        inside = words[0].removeprefix("/dev/vx/dsk/bootdg/")
+        device = f"/dev/vx/dsk/{boot}/{inside}" if inside != words[0] and boot not in ("", "nodg") else words[0]
         out.append(_Mount(device, words[1], words[2], ",".join(w for w in words[3].split(",") if not w.startswith("dev="))))
     if not out:
         raise ParseError(report.host, "/etc/mnttab", "it is empty")

@@ -135,15 +135,17 @@ def _subvolumes(records: Records, volume: str) -> list[str]:
     return [row["VOLNAME"] for row in records.rows("sv") if row["PLEX"] in plexes]
 
 
-def _devices(records: Records, volume: str, above: tuple[str, ...] = ()) -> list[str]:
+def _devices(records: Records, volume: str) -> list[str]:
     """The access names of all disks below a volume; the media name where the disk is missing."""
-    if volume in above or len(above) > _DEPTH:
-        raise ParseError(records.host, records.where, "volumes lie on each other in a circle", volume)
-    plexes = {p["NAME"] for p in records.below(volume)}
-    out = [r["DEVICE"] if r["DEVICE"] != "-" else r["DISK"] for r in records.rows("sd") if r["PLEX"] in plexes]
-    for inner in dict.fromkeys(_subvolumes(records, volume)):
-        out += _devices(records, inner, (*above, volume))
-    return out
+    out: list[str] = []
+    level = [volume]
+    for _ in range(_DEPTH):
+        plexes = {p["NAME"] for p in records.rows("pl") if p["VOLUME"] in level}
+        out += [r["DEVICE"] if r["DEVICE"] != "-" else r["DISK"] for r in records.rows("sd") if r["PLEX"] in plexes]
+        level = list(dict.fromkeys(row["VOLNAME"] for row in records.rows("sv") if row["PLEX"] in plexes))
+        if not level:
+            return out
+    raise ParseError(records.host, records.where, "volumes lie on each other in a circle", volume)
 
 
 def _refusal(records: Records, row: Row, plexes: list[Row]) -> str:

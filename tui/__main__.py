@@ -7,8 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from core.errors import ConfigError, SplitmountError
+from tui.plain import printable
+from tui.say import complain, forgiving
 
 VERSION = "0.1.0"
 
@@ -22,9 +25,16 @@ _EXITS = """exit codes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its errors quote what was typed, or what a script passed on: made printable, as all else."""
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        super()._print_message(printable(message), file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="splitmount",
         description="Split array mirrors, mount them on another host, back them up, and put them back. Without a command: the console.",
         epilog=_EXITS,
@@ -158,6 +168,7 @@ def _operation(one: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
+    forgiving()
     options = parser().parse_args(arguments)
     try:
         if options.command == "demo":
@@ -170,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return cli.run(options)
     except SplitmountError as error:
-        print(f"splitmount: {error.title}: {error}", file=sys.stderr)  # noqa: T201
+        complain(f"splitmount: {error.title}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, ClassVar
 
+from rich.segment import Segment
 from textual.app import App, SystemCommand
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from core.errors import SplitmountError
 from core.facade import Facade, PlanRequest
 from core.plan import Plan
 from tui.keys import KEYS, help_lines
+from tui.plain import masked
 from tui.screens.ask import Ask
 from tui.screens.base import Page
 from tui.screens.plan import PlanPage
@@ -24,6 +28,14 @@ from tui.screens.text import TextPage
 from tui.view import ViewState, fold
 
 BEAT = 0.1
+
+
+class UnsafeFilter(LineFilter):
+    """The net below every widget, notification and dialogue: no unsafe character is drawn, whoever forgot to make it printable."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments of a line, with a mark in place of each unsafe character."""
+        return [s if s.control else Segment(masked(s.text, keep=""), s.style) for s in segments]
 
 
 class Console(App[int]):
@@ -41,6 +53,7 @@ class Console(App[int]):
         self.school = school
         self.state = ViewState()
         self.animation_level = "none"
+        self._filters.append(UnsafeFilter())
         self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
 
     def on_mount(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from core.engine import Engine
 from core.errors import ConfigError, Refused
 from core.events import HostMeasured, SetMeasured
 from core.facade import PlanRequest
-from core.jsonable import Json
 from core.mapfile import build_map, mirror_map, write
 from core.model import Severity
 from core.operations import pairs_in_use
@@ -22,10 +20,11 @@ from core.plan import Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
 from core.trust import HostKey, default_files, store_key
-from tui.lines import answer, plan_lines, say
+from tui.lines import answer, plan_lines
 from tui.outline import host_lines, set_lines
 from tui.progress import follow
 from tui.recovering import claim, recover, take_up
+from tui.say import say, say_json
 from tui.wiring import build_engine, carrier_of
 
 
@@ -59,7 +58,7 @@ def _inspect(options: argparse.Namespace, engine: Engine) -> int:
     else:
         for one in found:
             lines = host_lines(one) if isinstance(one, HostMeasured) else set_lines(engine.settings, one)
-            say("\n".join(lines) + "\n")
+            say(*lines, "")
     return max((_code(one) for one in found), default=0)
 
 
@@ -94,7 +93,7 @@ def _map(options: argparse.Namespace, engine: Engine) -> int:
     paths = [_write(options.out, f"{settings.name}.{kind}", text) for kind, text in texts.items()]
     if options.json:
         return answer(paths)
-    say("\n".join(str(p) for p in paths))
+    say(*(str(p) for p in paths))
     return 0
 
 
@@ -113,11 +112,7 @@ def _check(options: argparse.Namespace, engine: Engine) -> int:
     if options.json:
         answer(rows)
     else:
-        say(
-            "\n".join(
-                f"[{'ok' if r.ok else '!!'}] {r.subject}: {r.sentence}" + (f" {r.action}" if r.action else "") for r in rows
-            )
-        )
+        say(*(f"[{'ok' if r.ok else '!!'}] {r.subject}: {r.sentence} {r.action}".rstrip() for r in rows))
     return 0 if all(r.ok for r in rows) else 3
 
 
@@ -134,7 +129,7 @@ def _history(options: argparse.Namespace, engine: Engine) -> int:
             f"{r.run:>5}  {r.started:%Y-%m-%d %H:%M:%S}  {r.set_name}  {r.operation}  {outcome}  {seconds}  {r.operator}@{r.console}"
         )
         if options.run is not None:
-            say("\n".join([f"       {r.message}", *(f"       {line}" for line in r.summary)]))
+            say(f"       {r.message}", *(f"       {line}" for line in r.summary))
     return 0
 
 
@@ -203,19 +198,19 @@ def _plan(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
     if options.json:
         return answer(plan)
-    say("\n".join(plan_lines(plan)))
+    say(*plan_lines(plan))
     return 0
 
 
 def _run(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
     if plan.confirm and options.confirm != plan.confirm:
-        say("\n".join(plan_lines(plan)))
+        say(*plan_lines(plan))
         raise Refused(
             f"this is the plan; nothing was done. It overwrites or takes over: add --confirm {plan.confirm} to run it"
         )
     if not options.yes and not plan.confirm:
-        say("\n".join(plan_lines(plan)))
+        say(*plan_lines(plan))
         raise Refused("this is the plan; nothing was done. Add --yes to run it")
     return _do(engine, plan, options.json)
 
@@ -235,12 +230,10 @@ def _trust(options: argparse.Namespace, settings: Settings) -> int:
         raise ConfigError(f"there is no host {options.host!r} in {settings.path}; known: {', '.join(settings.hosts)}")
     host = settings.hosts[options.host]
     key = asyncio.run(_shown_key(settings, host.name, options.read_only))
-    body: Json = {"host": host.name, "algorithm": key.algorithm, "fingerprint": key.fingerprint}
-    say(
-        json.dumps(body)
-        if options.json
-        else f"{host.name} ({host.address} port {host.port}): {key.algorithm} {key.fingerprint}"
-    )
+    if options.json:
+        say_json({"host": host.name, "algorithm": key.algorithm, "fingerprint": key.fingerprint})
+    else:
+        say(f"{host.name} ({host.address} port {host.port}): {key.algorithm} {key.fingerprint}")
     if options.read_only:
         raise Refused("read-only: the key was shown and not stored")
     if not options.yes and not _agrees():

@@ -152,13 +152,14 @@ def _print(engine: object) -> int:
     from core.engine import Engine
     from core.events import SetMeasured
     from tui.outline import set_lines
+    from tui.say import say
 
     assert isinstance(engine, Engine)  # noqa: S101  for the type checker
-    print(f"splitmount demo: {BANNER}\n")  # noqa: T201
+    say(f"splitmount demo: {BANNER}", "")
     for name in engine.settings.sets:
         engine.measure_set(name).result()
         for event in engine.drain():
             if isinstance(event, SetMeasured):
-                print("\n".join(set_lines(engine.settings, event)) + "\n")  # noqa: T201
+                say(*set_lines(engine.settings, event), "")
     engine.close()
     return 0

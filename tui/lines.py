@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
-from core.jsonable import to_json
 from core.plan import Plan
 from core.transport import shown
-from tui.plain import printable
-
-
-def say(text: str) -> None:
-    """One line or block on standard output; what hosts said is made printable."""
-    print(printable(text))  # noqa: T201  the command line's one way out
+from tui.say import say_json
 
 
 def answer(value: object, code: int = 0) -> int:
     """The value as JSON; the exit code that goes with it."""
-    say(json.dumps(to_json(value), indent=1))
+    say_json(value)
     return code
 
 
@@ -27,7 +19,7 @@ def plan_lines(plan: Plan) -> list[str]:
     out += [f"  {c.verdict.value}: {c.code} {c.where}: {c.sentence}" for c in plan.conditions]
     out += [f"  {f.severity.value}: {f.code} {f.subject}: {f.sentence}" for f in plan.findings]
     for number, step in enumerate(plan.steps, 1):
-        out.append(f"\n{number:>3}. [{step.phase.value}] {step.title}  ({step.host})")
+        out += ["", f"{number:>3}. [{step.phase.value}] {step.title}  ({step.host})"]
         out.append(f"     {step.explain.what}")
         if step.fence:
             out.append(f"     only on: {', '.join(step.fence)}")

@@ -57,7 +57,7 @@ def group_lines(
 def host_lines(measured: HostMeasured) -> list[str]:
     """One host."""
     if measured.facts is None:
-        return [f"host {measured.host}: could not be measured: {measured.error}"]
+        return f"host {measured.host}: could not be measured: {measured.error}".splitlines()
     facts = measured.facts
     out = [f"host {facts.host}  {facts.hostname}  {facts.release}  measured {facts.measured_at:%H:%M:%S} UTC"]
     for group in facts.groups:
@@ -71,7 +71,7 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
     out = [
         f"set {measured.set_name}  {one.source} -> {one.target}  array {one.array}  measured {estate.measured_at:%H:%M:%S} UTC"
     ]
-    out += [f"  {part} could not be measured: {why}" for part, why in estate.errors.items()]
+    out += [f"  {told}" for part, why in estate.errors.items() for told in f"{part} could not be measured: {why}".splitlines()]
     out += [f"  {note}" for note in measured.notes]
     pairs = {status.pair.std: status for status in estate.pairs}
     if estate.source is not None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from core.events import Event, Outcome, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from core.facade import Facade
 from core.plan import Plan, Step
-from tui.plain import printable
+from tui.plain import line, printable
 
 POLL = 0.1
 
@@ -43,21 +43,29 @@ class _Teller:
             case StepEnded():
                 self._drop()
                 style = "" if event.outcome is Outcome.OK else "bold"
-                line = f"{self._title(event.step)}: {event.outcome.value} {event.seconds:.1f} s  {event.message}".rstrip()
-                self._console.print(Text(printable(line), style=style), soft_wrap=True)
+                said = printable(event.message).replace("\n", "\n    | ")  # what a host said never begins a line
+                told = f"{self._title(event.step)}: {event.outcome.value} {event.seconds:.1f} s  {said}".rstrip()
+                self._console.print(Text(told, style=style), soft_wrap=True)
             case _:
                 return
 
     def _title(self, step_id: str) -> str:
         number, step = self._steps.get(step_id, (0, None))
         if step is None:
-            return f"[take back] {step_id.removeprefix('undo-')}"
-        return printable(f"{number}/{self._total} [{step.phase.value}] {step.title}")
+            return line(f"[take back] {step_id.removeprefix('undo-')}")
+        return line(f"{number}/{self._total} [{step.phase.value}] {step.title}")
 
     def _drop(self) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+def bar_of(console: Console, *, shown: bool = True) -> Progress:
+    """The live bar; a title in it is text, never markup."""
+    title = TextColumn("{task.description}", markup=False)
+    rest = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(title, *rest, console=console, transient=True, disable=not shown)
 
 
 def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
@@ -68,14 +76,7 @@ def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
 def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:
     """Tell a run that has just begun, to its end. Ctrl-C asks for a stop after the current step; nothing is cut off."""
     console = Console(stderr=quiet, quiet=quiet, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    bar = bar_of(console, shown=not quiet and console.is_terminal)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
@@ -97,7 +98,8 @@ def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:
 
 
 def _tell_end(console: Console, end: RunEnded) -> None:
-    lines = [f"run {end.run}: {end.outcome.value} (exit {end.exit_code}) after {end.seconds:.0f} s: {end.message}"]
+    said = printable(end.message).replace("\n", "\n    | ")
+    lines = [f"run {end.run}: {end.outcome.value} (exit {end.exit_code}) after {end.seconds:.0f} s: {said}"]
     if end.left:
-        lines += ["left to do by hand:", *(f"  {line}" for line in end.left)]
-    console.print(Text(printable("\n".join(lines)), style="bold"), soft_wrap=True)
+        lines += ["left to do by hand:", *(f"  {printable(text)}" for text in end.left)]
+    console.print(Text("\n".join(lines), style="bold"), soft_wrap=True)

@@ -10,8 +10,9 @@ from core.errors import ConfigError, Refused
 from core.facade import PlanRequest
 from core.plan import Plan
 from core.recovery import lines_of
-from tui.lines import answer, plan_lines, say
+from tui.lines import answer, plan_lines
 from tui.progress import follow, follow_run
+from tui.say import say
 
 
 def recover(options: argparse.Namespace, engine: Engine) -> int:
@@ -22,7 +23,7 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
         accounts = engine.unfinished().result()
         if options.json:
             return answer(accounts)
-        say("\n".join(line for one in accounts for line in (*lines_of(one), "")) or "every run has an end")
+        say(*([line for one in accounts for line in (*lines_of(one), "")] or ["every run has an end"]))
         return 5 if accounts else 0
     if options.export:
         return _export(options.export, engine.export_run(options.run).result())
@@ -32,7 +33,7 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
         return 0
     account = engine.account(options.run).result()
     if options.by_hand:
-        say("\n".join(account.by_hand) or "there is nothing to take back, by the journal")
+        say(*("\n".join(account.by_hand).splitlines() or ["there is nothing to take back, by the journal"]))
         return 0
     if options.undo:
         request = PlanRequest("undo", account.set_name, run=options.run, leave_mirrors=options.leave_mirrors)
@@ -41,7 +42,7 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
         return _ended(engine, engine.resume(options.run).result(), options.json)
     if options.json and not options.resume:
         return answer(account)
-    say("\n".join(lines_of(account)))
+    say(*lines_of(account))
     if options.resume:
         raise Refused("nothing was done. Add --yes to go on with it")
     return 0
@@ -88,7 +89,7 @@ def confirmed_run(engine: Engine, plan: Plan, options: argparse.Namespace) -> in
     """Run a plan that was agreed to: by the typed name where it asks for one, else by --yes; a hold needs neither."""
     agreed = getattr(options, "confirm", "") == plan.confirm if plan.confirm else getattr(options, "yes", True)
     if not agreed:
-        say("\n".join(plan_lines(plan)))
+        say(*plan_lines(plan))
         how = f"--confirm {plan.confirm}" if plan.confirm else "--yes"
         raise Refused(f"this is the plan; nothing was done. Add {how} to run it")
     end = follow(engine, plan, quiet=options.json)

@@ -10,7 +10,7 @@ from core.model import HostFacts, LogicalVolume, PairStatus, PhysicalVolume, Sev
 from core.plan import Plan
 from core.settings import SetSettings, Settings
 from tui.outline import pair_words, size_words
-from tui.plain import printable
+from tui.plain import line
 from tui.view import RunView, ViewState
 
 # A tone is what a row means; the widget gives it a look. Colour is never the only sign: the words say the same.
@@ -64,7 +64,8 @@ def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
         about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
         about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", ""]
         about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", *measured.notes, ""]
-        about += [f"{part} could not be measured: {why}" for part, why in measured.estate.errors.items()]
+        for part, why in measured.estate.errors.items():
+            about += f"{part} could not be measured: {why}".splitlines()
         for finding in measured.findings:
             about += [
                 f"{finding.severity.value.upper()} {finding.code} {finding.subject}",
@@ -239,11 +240,8 @@ def log_lines(state: ViewState, *, whole: bool = False) -> list[str]:
         effect = "CHANGE" if row.command.effect.value == "change" else "read"
         end = "..." if row.status is None else f"{row.status.value} {row.seconds:.2f} s"
         out.append(
-            printable(
-                f"{row.at:%H:%M:%S}  {row.command.host:<10} {effect:<6} {row.command.title}  {end}  {row.note}".rstrip(),
-                keep="",
-            )
+            line(f"{row.at:%H:%M:%S}  {row.command.host:<10} {effect:<6} {row.command.title}  {end}  {row.note}".rstrip())
         )
         if whole:
-            out += [f"    | {printable(line, keep='')}" for line in row.command.text.strip().splitlines()]
+            out += [f"    | {line(text)}" for text in row.command.text.strip().splitlines()]
     return out

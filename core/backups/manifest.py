@@ -86,8 +86,14 @@ async def count_trees(transport: Transport, host: str, become: str, points: tupl
     """What each tree holds, in the order given. CommandFailed when it could not be counted whole."""
     result = await transport.run(size_command(host, become, points))
     rows = [line.split() for line in result.stdout.splitlines()]
-    if result.status is not Status.OK or len(rows) != len(points) or any(len(r) != 5 or r[4] != "0" or not all(map(_COUNT.fullmatch, r)) for r in rows):
-        raise CommandFailed(f"{host}: files could not be counted: {result.stderr.strip() or result.reason or result.stdout[:500]!a}")
+    if (
+        result.status is not Status.OK
+        or len(rows) != len(points)
+        or any(len(r) != 5 or r[4] != "0" or not all(map(_COUNT.fullmatch, r)) for r in rows)
+    ):
+        raise CommandFailed(
+            f"{host}: files could not be counted: {result.stderr.strip() or result.reason or result.stdout[:500]!a}"
+        )
     return tuple(Counted(*(int(number) for number in row[:4])) for row in rows)
 
 

@@ -104,7 +104,11 @@ def by_coverage(figures: Figures, inputs: int, seconds: int) -> None:
 
 def table(rows: list[Figures], seconds: float, seed: int) -> str:
     """The page of figures."""
-    total, guided, findings = sum(r.mutated + r.guided for r in rows), sum(r.guided for r in rows), sum(r.findings for r in rows)
+    total, guided, findings = (
+        sum(r.mutated + r.guided for r in rows),
+        sum(r.guided for r in rows),
+        sum(r.findings for r in rows),
+    )
     lines = [
         "# Fuzz: what parsers do with inputs that no host and no person should send",
         "",
@@ -122,7 +126,10 @@ def table(rows: list[Figures], seconds: float, seed: int) -> str:
         lines.append(
             f"| {r.target.name} | {r.mutated:,} | {r.guided:,} | {share} | {1000 * r.slowest:.0f} ms | {r.growth} KiB | {r.findings} |"
         )
-    lines += ["", "Memory growth is that of the whole process between a tenth of the spoiled inputs and the last of them. Inputs that were"]
+    lines += [
+        "",
+        "Memory growth is that of the whole process between a tenth of the spoiled inputs and the last of them. Inputs that were",
+    ]
     lines += ["findings once are kept in `tests/fuzz/regress` and run with every `make test`.", ""]
     return "\n".join(lines)
 
@@ -143,7 +150,9 @@ def main() -> int:
         by_mutation(figures, round(each * SHARE), chosen.seed)
         by_coverage(figures, each - figures.mutated, chosen.guided_seconds)
         rows.append(figures)
-        sys.stderr.write(f"{name}: {figures.mutated} + {figures.guided} inputs, {figures.seconds:.0f} s, {figures.findings} findings\n")
+        sys.stderr.write(
+            f"{name}: {figures.mutated} + {figures.guided} inputs, {figures.seconds:.0f} s, {figures.findings} findings\n"
+        )
     sys.stdout.write(table(rows, time.monotonic() - began, chosen.seed))
     return 1 if any(row.findings for row in rows) else 0
 

@@ -13,8 +13,8 @@ from core.backups.base import BackupRecord
 from core.backups.manifest import Entry, to_lines
 from core.config import load
 from core.facade import PlanRequest
-from core.jsonable import to_json
 from core.journal import Journal
+from core.jsonable import to_json
 from core.mapfile import DIALECTS
 from core.replay import Recorder
 from core.ssh import SshTransport
@@ -64,7 +64,9 @@ def vxprint() -> None:
 def written(directory: Path, config: Path) -> None:
     """What the product wrote: maps, records, manifests, and the journal."""
     for system in DIALECTS:
-        found = sorted(path for side in ("std", "bcv") for path in directory.rglob(f"*.{side}") if f"# os: {system}" in path.read_text())
+        found = sorted(
+            path for side in ("std", "bcv") for path in directory.rglob(f"*.{side}") if f"# os: {system}" in path.read_text()
+        )
         for number, path in enumerate(found[:4]):
             keep(f"map-{system}", number, path.read_bytes())
             rows = [line for line in path.read_text().splitlines() if not line.startswith("# ")]
@@ -79,22 +81,49 @@ def written(directory: Path, config: Path) -> None:
 def by_hand() -> None:
     """Formats whose real producer is not here, as its documentation has them."""
     keep("qemu-check", 0, b'{"qemu": {"micro": 2, "minor": 2, "major": 7}, "package": "Debian"}\n')
-    entries = [Entry("./f", "file", 12, 0o644, 0, 0, "root", "root", 1.5, "a" * 64), Entry("./l", "symlink", 0, 0o777, 0, 0, "", "", 1.0, "", "f")]
+    entries = [
+        Entry("./f", "file", 12, 0o644, 0, 0, "root", "root", 1.5, "a" * 64),
+        Entry("./l", "symlink", 0, 0o777, 0, 0, "", "", 1.0, "", "f"),
+    ]
     keep("manifest", 0, to_lines(entries).encode())
     name = "20261125T221819Z-000184600079-20261125T221818"
-    record = BackupRecord(name, "linux-web", "r-1", "s-1", NOW, NOW, 3, 12, 10, NOW, ("/srv/web",), {"data-0.tar.zst": "a" * 64})
+    record = BackupRecord(
+        name, "linux-web", "r-1", "s-1", NOW, NOW, 3, 12, 10, NOW, ("/srv/web",), {"data-0.tar.zst": "a" * 64}
+    )
     keep("archive-record", 0, json.dumps(to_json(record), indent=1).encode())
     keep("restic-progress", 0, b'{"message_type":"status","percent_done":0.5,"total_files":9,"files_done":3,"total_bytes":100,"bytes_done":50}\n'
          b'{"message_type":"summary","snapshot_id":"4cb0ff1e","data_added":12}\n')  # fmt: skip
-    keep("restic-listing", 0, b'{"struct_type":"snapshot","id":"4cb0ff1e"}\n{"struct_type":"node","name":"f","type":"file","path":"/srv/web/f","size":12}\n')
+    keep(
+        "restic-listing",
+        0,
+        b'{"struct_type":"snapshot","id":"4cb0ff1e"}\n{"struct_type":"node","name":"f","type":"file","path":"/srv/web/f","size":12}\n',
+    )
     tags = ["splitmount", "set=web", "run=r-1", "split=s-1", "at=20261123T080000.000000Z", "taken=20261123T080000.000000Z", "files=3",
             "bytes=12", "tree=/mnt/web/srv=/srv"]  # fmt: skip
     keep("restic-snapshots", 0, json.dumps([{"id": "4cb0ff1e", "tags": tags}]).encode())
-    keep("tree-digest", 0, b"@@ 0\n" + b"a" * 64 + b"  /srv/web/f\n\\" + b"b" * 64 + b"  /srv/web/a\\nb\n@@ 1\n" + b"c" * 64 + b"  /srv/web/logs/l\n")
+    keep(
+        "tree-digest",
+        0,
+        b"@@ 0\n"
+        + b"a" * 64
+        + b"  /srv/web/f\n\\"
+        + b"b" * 64
+        + b"  /srv/web/a\\nb\n@@ 1\n"
+        + b"c" * 64
+        + b"  /srv/web/logs/l\n",
+    )
     keep("counts", 0, b"4 3 1234 1234 0\n")
-    keep("job-look", 0, b"@@0123456789abcdef phase ended 0\n@@0123456789abcdef out 5\n68656c6c6f\n@@0123456789abcdef err\n6f6f\n@@0123456789abcdef end\n")
+    keep(
+        "job-look",
+        0,
+        b"@@0123456789abcdef phase ended 0\n@@0123456789abcdef out 5\n68656c6c6f\n@@0123456789abcdef err\n6f6f\n@@0123456789abcdef end\n",
+    )
     keep("samples", 0, b"file 123 456 /srv/web/a b\nfile 1 2 /srv/web/c\n")
-    keep("qmp", 0, b'{"QMP": {"version": {}, "capabilities": []}}\r\n{"return": {}, "id": "x-1"}\r\n{"error": {"class": "GenericError", "desc": "no"}}\r\n')
+    keep(
+        "qmp",
+        0,
+        b'{"QMP": {"version": {}, "capabilities": []}}\r\n{"return": {}, "id": "x-1"}\r\n{"error": {"class": "GenericError", "desc": "no"}}\r\n',
+    )
     for number, serial in enumerate(("7902C000", "naa.6000097000018460007953303030324B", "000184600079:002C")):
         keep("serial", number, serial.encode())
 

@@ -30,7 +30,14 @@ def main(name: str, runs: str, seconds: str, corpus: str) -> None:
         elif data:
             chosen[data[0] % len(chosen)].run(data[1:])
 
-    limits = [f"-runs={runs}", f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=1500", "-max_len=32768", "-print_final_stats=1"]
+    limits = [
+        f"-runs={runs}",
+        f"-max_total_time={seconds}",
+        "-timeout=20",
+        "-rss_limit_mb=1500",
+        "-max_len=32768",
+        "-print_final_stats=1",
+    ]
     atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={place.parent}/", str(place)], one)
     atheris.Fuzz()
 

@@ -17,7 +17,7 @@ from core.arrays.qemu import QemuArray
 from core.arrays.symmetrix import SymmetrixArray
 from core.backups.archive import ArchiveDriver
 from core.backups.manifest import count_trees, from_lines, parse_tree_digest
-from core.backups.restic import ResticDriver, _files, _hear, _listed, _Held
+from core.backups.restic import ResticDriver, _files, _hear, _Held, _listed
 from core.config import parse
 from core.errors import CommandFailed, ConfigError, ParseError, TransportError
 from core.hosts import HostRef
@@ -28,8 +28,8 @@ from core.model import Pair
 from core.pairs import parse_pairs
 from core.qmp import QmpClient
 from core.recover import outstanding
-from core.replay import parse_records
 from core.rehearse import _sums
+from core.replay import parse_records
 from core.serial import canonical
 from core.sshio import text_of
 from core.transport import ByteStream, Command, Result, Session, Status

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line, masked
 from tui.view import ViewState
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Page(Screen[None]):
         app = self.console_app
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(" splitmount ", style="bold reverse")
-        text.append(f" {printable(self.heading(), keep='')} ")
+        text.append(f" {line(self.heading())} ")
         if app.engine.read_only:
             text.append(" read-only ", style="bold reverse")
         if app.banner:
-            text.append(f" {app.banner} ", style="bold reverse")
+            text.append(f" {line(app.banner)} ", style="bold reverse")
         run = app.state.run
         if run is not None and run.frozen_since is not None:
             text.append(" SOURCE FROZEN ", style="bold white on red")
@@ -83,5 +83,9 @@ class Page(Screen[None]):
 
 
 def put(widget: Static, text: Text | str) -> None:
-    """Give a Static its text, as text: nothing that a host said is ever markup."""
-    widget.update(text if isinstance(text, Text) else Text(text))
+    """Give a Static its text, as text: nothing that a host said is ever markup, and nothing that a terminal obeys is left in it."""
+    shown = text if isinstance(text, Text) else Text(text)
+    plain = masked(shown.plain)
+    if plain != shown.plain:
+        shown.plain = plain
+    widget.update(shown)

@@ -32,7 +32,7 @@ from tui.guide import (
     whereto_rows,
 )
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line, printable
 from tui.rows import Row
 from tui.screens.ask import AskText, TypeName
 from tui.screens.base import Page, put
@@ -148,7 +148,7 @@ class GuidePage(Page):
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         """What the row means."""
         about = event.row.about if event.row else ()
-        put(self.query_one("#about", Static), Text("\n".join(printable(line) for line in about)))
+        put(self.query_one("#about", Static), Text("\n".join(line(text) for text in about)))
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """One decision on."""

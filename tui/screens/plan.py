@@ -11,7 +11,7 @@ from core.plan import Plan, Step
 from core.settings import SetSettings
 from core.transport import Command, shown
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line, printable
 from tui.rows import HEAD, Row, plan_rows
 from tui.screens.ask import Ask, TypeName
 from tui.screens.base import Page, put
@@ -28,12 +28,12 @@ def step_text(step: Step, command: Command | None = None) -> Text:
             text.append(f"{label}\n", style="bold")
             text.append(f"{printable(body)}\n\n")
 
-    text.append(f"{printable(step.title)}\n\n", style="bold underline")
+    text.append(f"{line(step.title)}\n\n", style="bold underline")
     part("What it does", step.explain.what)
     part("Why", step.explain.why)
     part("What can go wrong", step.explain.risk)
     part("Check by hand", step.explain.by_hand)
-    part("Only on the devices with serial", ", ".join(step.fence))
+    part("Only on the devices with serial", ", ".join(line(serial) for serial in step.fence))
     exact = command or step.command
     part(f"Exact commands, on {exact.host}" if exact else "", shown(exact).strip() if exact else "")
     part("Taken back by", shown(step.undo).strip() if step.undo else "")
@@ -58,13 +58,13 @@ def overwrites(plan: Plan, settings: SetSettings) -> Text:
     """All that the plan says of itself; with the arrow and the digits marked where devices are overwritten, and only there."""
     pairs = {f"  {pair.bcv} -> {pair.std}": pair for pair, _ in plan.start_states}
     text = Text()
-    for line in plan.summary:
-        start = next((known for known in pairs if line.startswith(known)), "")
+    for told in plan.summary:
+        start = next((known for known in pairs if told.startswith(known)), "")
         if start and "==>" not in text.plain:
-            text.append(f"{settings.target} ==> {settings.source}   BCV -> STD\n", style="bold")
+            text.append(f"{line(settings.target)} ==> {line(settings.source)}   BCV -> STD\n", style="bold")
         if start:
-            text.append_text(pair_text(pairs[start].std, pairs[start].bcv))
-        text.append(printable(line[len(start) :]) + "\n")
+            text.append_text(pair_text(line(pairs[start].std), line(pairs[start].bcv)))
+        text.append(line(told[len(start) :]) + "\n")
     return text
 
 
@@ -74,10 +74,10 @@ def consequences(plan: Plan, settings: SetSettings) -> Text:
     for one in plan.conditions:
         when = f"{one.at:%H:%M:%S}" if one.at else "not measured"
         text.append(f"\n{one.verdict.value}: {one.code} ({when})", style="bold")
-        text.append(f"\n  {printable(one.where)}: {printable(one.sentence)}")
+        text.append(f"\n  {line(one.where)}: {line(one.sentence)}")
     for finding in plan.findings:
-        text.append(f"\n{finding.severity.value}: {finding.code} {printable(finding.subject)}", style="bold")
-        text.append(f"\n  {printable(finding.sentence)}")
+        text.append(f"\n{finding.severity.value}: {finding.code} {line(finding.subject)}", style="bold")
+        text.append(f"\n  {line(finding.sentence)}")
     return text
 
 
@@ -111,7 +111,7 @@ class PlanPage(Page):
     def opened(self) -> None:
         """Fill it."""
         lines = [*self._plan.summary, *(f"{f.severity.value}: {f.subject} {f.sentence}" for f in self._plan.findings)]
-        put(self.query_one("#summary", Static), Text("\n".join(printable(line, keep="") for line in lines[:4])))
+        put(self.query_one("#summary", Static), Text("\n".join(line(text) for text in lines[:4])))
         rows = self.query_one(RowList)
         rows.show([Row("consequences", 0, "WHAT WILL HAPPEN", HEAD), *plan_rows(self._plan)], follow="consequences")
         rows.focus()

@@ -10,7 +10,7 @@ from textual.widgets import Footer, Static
 from core.events import Outcome, StepProgress
 from tui.keys import bindings
 from tui.outline import size_words
-from tui.plain import printable
+from tui.plain import line, printable
 from tui.rows import log_lines, plan_rows
 from tui.screens.base import Page, put
 from tui.screens.plan import step_text
@@ -27,7 +27,7 @@ def bar_text(progress: StepProgress) -> str:
     share = "" if not progress.total else f"[{'#' * (BAR * min(progress.done, progress.total) // progress.total):<{BAR}}] "
     rate = f"{size_words(int(progress.rate))}/s" if progress.rate is not None else "rate unknown"
     left = f"{progress.remaining:.0f} s left" if progress.remaining is not None else "time left unknown"
-    return f"{share}{size_words(progress.done)} of {total}  {rate}  {left}  {progress.note}".rstrip()
+    return f"{share}{size_words(progress.done)} of {total}  {rate}  {left}  {line(progress.note)}".rstrip()
 
 
 def phase_line(run: RunView) -> Text:
@@ -55,11 +55,11 @@ def end_text(run: RunView) -> Text:
     text.append(printable(end.message) + "\n")
     if end.left:
         text.append("\nLeft to do, by hand:\n", style="bold")
-        text.append("\n".join(printable(line) for line in end.left) + "\n")
-    for line in report_lines(run) if good else ():
-        text.append(f"\n{printable(line)}\n")
+        text.append("\n".join(printable(left) for left in end.left) + "\n")
+    for told in report_lines(run) if good else ():
+        text.append(f"\n{printable(told)}\n")
     text.append("\nDone:\n", style="bold")
-    text.append("\n".join(f"  {printable(line)}" for line in end.done) or "  nothing")
+    text.append("\n".join(f"  {line(done)}" for done in end.done) or "  nothing")
     text.append("\n\nEsc goes back.")
     return text
 
@@ -116,7 +116,7 @@ class RunPage(Page):
         key = f"{run.current}/{run.paused}/{run.end is not None}"
         self.query_one(RowList).show(list(plan_rows(run.plan, run)), follow=(here.id if here and key != self._shown else ""))
         self._about(run, key)
-        put(self.query_one("#output", Static), Text("\n".join(printable(line) for line in run.output[-40:])))
+        put(self.query_one("#output", Static), Text("\n".join(line(text) for text in run.output[-40:])))
         put(self.query_one("#progress", Static), self._progress_line(run))
 
     def _about(self, run: RunView, key: str) -> None:

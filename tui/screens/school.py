@@ -13,7 +13,7 @@ from textual.widgets import Footer, OptionList, Static
 
 from core.facade import PlanRequest
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line
 from tui.screens.base import Page, put
 
 
@@ -61,7 +61,7 @@ class SchoolPage(Page):
             "Everything below is the real product at work on it; nothing outside of it can be touched.\n",
             id="about",
         )
-        yield OptionList(*(Text(lesson.title) for lesson in self._school.lessons), id="lessons")
+        yield OptionList(*(Text(line(lesson.title)) for lesson in self._school.lessons), id="lessons")
         yield Static(id="said")
         yield self.too_small()
         yield Footer()
@@ -77,7 +77,7 @@ class SchoolPage(Page):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Say what there is to try."""
-        put(self.query_one("#said", Static), printable(self._school.lessons[event.option_index].hint))
+        put(self.query_one("#said", Static), line(self._school.lessons[event.option_index].hint))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open it."""
@@ -132,7 +132,7 @@ class AccidentsPage(Page):
         at = listed.highlighted
         listed.clear_options()
         rows = self._school.accidents().items()
-        listed.add_options(Text(f"[{'x' if on else ' '}] {name:<32} {what}") for name, (on, what) in rows)
+        listed.add_options(Text(line(f"[{'x' if on else ' '}] {name:<32} {what}")) for name, (on, what) in rows)
         listed.highlighted = at or 0
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Footer, Input, Static
 from core.errors import SplitmountError
 from core.facade import PlanRequest
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line, printable
 from tui.rows import estate_rows, log_lines
 from tui.screens.base import Page, put
 from tui.screens.guide import GuidePage
@@ -68,7 +68,7 @@ class StartPage(Page):
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         """Show what is under the cursor."""
         about = event.row.about if event.row else ()
-        put(self.query_one("#about", Static), Text("\n".join(printable(line) for line in about)))
+        put(self.query_one("#about", Static), Text("\n".join(line(text) for text in about)))
 
     def action_measure(self) -> None:
         """Measure everything again."""

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line
 from tui.screens.base import Page, put
 
 
@@ -40,7 +40,7 @@ class TextPage(Page):
     def opened(self) -> None:
         """Fill it."""
         put(self.query_one("#title", Static), self.title_line())
-        put(self.query_one("#lines", Static), Text("\n".join(printable(line) for line in self._lines())))
+        put(self.query_one("#lines", Static), Text("\n".join(line(text) for text in self._lines())))
         page = self.query_one("#page", VerticalScroll)
         page.focus()
         if self._at_end:

@@ -10,7 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.keys import bindings
-from tui.plain import printable
+from tui.plain import line
 from tui.rows import Row, visible
 
 GUIDE = "  "
@@ -102,7 +102,7 @@ class RowList(ScrollView, can_focus=True):
             )
         sign = (SHUT if row.id in self._folded else OPEN) if row.folds else LEAF
         pointer = ">" if place == self._cursor else " "
-        text = f"{pointer}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{printable(row.text, keep='')}"
+        text = f"{pointer}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{line(row.text)}"
         return Strip([Segment(text, tone)]).crop_extend(self.scroll_offset.x, self.scroll_offset.x + width, tone)
 
     def on_focus(self) -> None:
