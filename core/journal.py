@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,8 +51,14 @@ class Record:
     hash: str
 
 
-def _digest(previous: str, run: int, at: str, kind: str, step: str, body: str) -> str:
+def digest_of(previous: str, run: int, at: str, kind: str, step: str, body: str) -> str:
+    """The hash of a record: of all before it and of its own content."""
     return hashlib.sha256(json.dumps([previous, run, at, kind, step, body]).encode()).hexdigest()
+
+
+def anchor_path(journal: Path) -> Path:
+    """The file beside a journal that holds the number and hash of its newest record; `core.evidence` reads it."""
+    return journal.with_suffix(".anchor")
 
 
 class Journal:
@@ -99,8 +106,8 @@ class Journal:
                 if run is None:
                     run = int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM records").fetchone()[0])
                 last = self._db.execute("SELECT hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-                digest = _digest(last[0] if last else "", run, at, kind, step, text)
-                self._db.execute(
+                digest = digest_of(last[0] if last else "", run, at, kind, step, text)
+                written = self._db.execute(
                     "INSERT INTO records (run, at, kind, step, body, hash) VALUES (?, ?, ?, ?, ?, ?)",
                     (run, at, kind, step, text, digest),
                 )
@@ -108,9 +115,18 @@ class Journal:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._anchor(written.lastrowid or 0, digest)
+        except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{self.path}: {error}; nothing is changed without a journal") from error
         return run
+
+    def _anchor(self, seq: int, digest: str) -> None:
+        """Note the newest record beside the journal, in one write over the one before."""
+        handle = os.open(anchor_path(self.path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(handle, f"{seq:020d} {digest}\n".encode("ascii"), 0)
+        finally:
+            os.close(handle)
 
     def records(self, run: int | None = None) -> Iterator[Record]:
         """The records of one run, or all, in order."""
@@ -170,7 +186,7 @@ class Journal:
         for seq, run, at, kind, step, body, digest in self._db.execute(
             "SELECT seq, run, at, kind, step, body, hash FROM records ORDER BY seq"
         ):
-            if _digest(previous, run, at, kind, step, body) != digest:
+            if digest_of(previous, run, at, kind, step, body) != digest:
                 return int(seq)
             previous = digest
         return None

@@ -75,7 +75,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--yes", action="store_true", help="start without asking; without it the plan is shown and nothing is done"
     )
-    add("history", "the runs of this console").add_argument("run", nargs="?", type=int, metavar="RUN")
+    history = add("history", "the runs of this console")
+    history.add_argument("run", nargs="?", type=int, metavar="RUN")
+    history.add_argument(
+        "--verify", action="store_true", help="is the journal what was written, and can the kept maps be used?"
+    )
+    history.add_argument("--head", default="", metavar="HASH", help="with --verify: a hash that was noted then must be in it")
     _recovery(add)
     add("backups", "the backups of a set").add_argument("set", metavar="SET")
     restore = add("restore-files", "restore a backup into an empty directory of the target")

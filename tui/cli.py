@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core.config import load
 from core.engine import Engine
 from core.errors import ConfigError, Refused
 from core.events import HostMeasured, SetMeasured
+from core.evidence import check_journal, check_maps
 from core.facade import PlanRequest
 from core.mapfile import build_map, mirror_map, write
+from core.maps import MapKeeper
 from core.model import Severity
 from core.operations import pairs_in_use
 from core.plan import Plan
@@ -37,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.command == "trust":
         return _trust(options, settings)
+    if options.command == "history" and (options.verify or options.head):
+        return _verify(options, settings)
     read_only = options.read_only or options.command not in _CHANGE
     engine = build_engine(settings, read_only, carrier_of(settings, read_only, options.record, options.replay))
     try:
@@ -133,6 +138,20 @@ def _history(options: argparse.Namespace, engine: Engine) -> int:
     return 0
 
 
+def _verify(options: argparse.Namespace, settings: Settings) -> int:
+    """Journal and kept maps; 5 when anything is wrong with them."""
+    found = check_journal(settings.state_dir / "journal.db", options.head)
+    maps, odd = check_maps(MapKeeper(settings.state_dir / "maps"), settings.sets)
+    found = replace(found, maps=maps, wrong=(*found.wrong, *odd))
+    if options.json:
+        answer(found)
+    else:
+        say(f"journal: {found.records} records follow from each other; newest hash {found.head or 'none'}")
+        say(f"kept maps: {found.maps} files can be used")
+        say(*(f"WRONG: {sentence}" for sentence in found.wrong))
+    return 5 if found.wrong else 0
+
+
 def _backups(options: argparse.Namespace, engine: Engine) -> int:
     rows = engine.backups(options.set).result()
     if options.json:
@@ -196,21 +215,26 @@ def _overrides(words: list[str]) -> dict[str, str]:
 
 def _plan(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
-    if options.json:
-        return answer(plan)
-    say(*plan_lines(plan))
+    _show(plan, options.json)
     return 0
+
+
+def _show(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        say_json(plan)
+    else:
+        say(*plan_lines(plan))
 
 
 def _run(options: argparse.Namespace, engine: Engine) -> int:
     plan = engine.plan(_request(options)).result()
     if plan.confirm and options.confirm != plan.confirm:
-        say(*plan_lines(plan))
+        _show(plan, options.json)
         raise Refused(
             f"this is the plan; nothing was done. It overwrites or takes over: add --confirm {plan.confirm} to run it"
         )
     if not options.yes and not plan.confirm:
-        say(*plan_lines(plan))
+        _show(plan, options.json)
         raise Refused("this is the plan; nothing was done. Add --yes to run it")
     return _do(engine, plan, options.json)
 

@@ -57,7 +57,8 @@ def group_lines(
 def host_lines(measured: HostMeasured) -> list[str]:
     """One host."""
     if measured.facts is None:
-        return f"host {measured.host}: could not be measured: {measured.error}".splitlines()
+        first, *more = f"host {measured.host}: could not be measured: {measured.error}".splitlines()
+        return [first, *(f"  {line}" for line in more)]
     facts = measured.facts
     out = [f"host {facts.host}  {facts.hostname}  {facts.release}  measured {facts.measured_at:%H:%M:%S} UTC"]
     for group in facts.groups:

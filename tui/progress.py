@@ -101,5 +101,5 @@ def _tell_end(console: Console, end: RunEnded) -> None:
     said = printable(end.message).replace("\n", "\n    | ")
     lines = [f"run {end.run}: {end.outcome.value} (exit {end.exit_code}) after {end.seconds:.0f} s: {said}"]
     if end.left:
-        lines += ["left to do by hand:", *(f"  {printable(text)}" for text in end.left)]
+        lines += ["left to do by hand:", *(f"  {printable(text)}".replace("\n", "\n  ") for text in end.left)]
     console.print(Text("\n".join(lines), style="bold"), soft_wrap=True)

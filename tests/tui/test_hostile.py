@@ -82,9 +82,8 @@ def estate() -> Estate:
         groups=planted(source_facts().groups, keep=frozenset({"name", "device_serial", "uuid"})),
         warnings=(HOSTILE,),
     )
-    return Estate(
-        named, named, pairs, NOW, errors={"array": str(ParseError("mgmt", HOSTILE, HOSTILE, HOSTILE)), "target": HOSTILE}
-    )
+    errors = {"array": str(ParseError("mgmt", HOSTILE, HOSTILE, HOSTILE)), "target": HOSTILE}
+    return Estate("toy", NOW, named, named, pairs, errors=errors)
 
 
 def findings() -> tuple[Finding, ...]:
@@ -244,7 +243,7 @@ def drawn(app: Console) -> str:
 async def whole(app: Console, pilot: Any) -> str:
     """A page with every row of its list under the cursor once, and what is said of each."""
     seen = []
-    for _ in range(60):
+    for _ in range(25):
         await pilot.pause()
         seen.append(drawn(app))
         await pilot.press("down")
