@@ -56,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     Check("BCV_TOO_SMALL", _E, mirrors.bcv_too_small, "Use a BCV that is at least as large as its standard."),
     Check("BCV_IN_USE", _E, mirrors.bcv_in_use, "Clean up the run that left it, or unmount and deactivate it by hand."),
     Check("NAME_INVALID", _E, layout.name_invalid, "Set another group_suffix: letters, digits and _ . + - make a name."),
+    Check("NAME_UNSAFE", _E, layout.name_unsafe, "Rename it on the source, or leave its group out of the set."),
     Check("NAME_TAKEN", _E, layout.name_taken, "Clean up what an earlier run left, or set another group_suffix."),
     Check("MAP_FAULTY", _E, layout.map_faulty, "Measure again; if it stays, compare with pvs and lvs -a -o +devices."),
     Check("UNSUPPORTED_TYPE", _E, layout.unsupported_type, "Change the volume, or leave its group out of the set."),

@@ -8,6 +8,7 @@ from core.checkview import Odd, View, within
 from core.errors import Refused
 from core.mapfile import build_map
 from core.model import MOUNTED_KINDS
+from core.names import odd_name
 from core.tree import problems
 
 # Frozen, these stop the very login that would thaw them, or the host itself.
@@ -93,6 +94,18 @@ def name_invalid(view: View) -> Odd:
             yield group.name, "would keep its name on the target"
         elif not _GROUP_NAME.fullmatch(name):
             yield group.name, f"cannot be called {name!r} on the target"
+
+
+def name_unsafe(view: View) -> Odd:
+    """A name that would be shown as something else than it is, or taken for something else than a name."""
+    words = {"group": [g.name for g in view.groups], "volume": [v.name for g in view.groups for v in g.volumes]}
+    words["mount point"] = [f.mount_point for f in view.filesystems]
+    words["device"] = [p.path for g in view.groups for p in g.physical]
+    words["volume's device"] = [f.device for f in view.filesystems]
+    for what, names in words.items():
+        for name in dict.fromkeys(names):
+            if odd := odd_name(name):
+                yield ascii(name[:60]), f"is the name of a {what} on {view.settings.source}, and {odd}"
 
 
 def name_taken(view: View) -> Odd:

@@ -15,6 +15,7 @@ import yaml
 
 from core.errors import ConfigError
 from core.pairs import read_pairs
+from core.secrets import in_command, in_url, printed
 from core.settings import (
     ApplicationSettings,
     ArraySettings,
@@ -193,6 +194,9 @@ def backup(reader: _Reader, node: yaml.Node, key: str) -> BackupSettings:
     body = _fill(reader, node, key, _BACKUP, ("driver", "repository"), {"driver": "", "repository": ""})
     if body["driver"] == "archive" and not body.get("host") and body["repository"]:
         body["repository"] = str(reader.path.parent.joinpath(Path(body["repository"]).expanduser()))
+    for name, judged in (("repository", in_url), ("password_command", printed)):
+        if judged(str(body.get(name, ""))):
+            reader.refuse(_child(node, name), f"{key}.{name}", _ELSEWHERE)
     if body["driver"] == "restic" and not (
         body.get("password_command") or body.get("password_file") or body.get("environment_file")
     ):
@@ -204,7 +208,20 @@ def backup(reader: _Reader, node: yaml.Node, key: str) -> BackupSettings:
 
 def application(reader: _Reader, node: yaml.Node, key: str) -> ApplicationSettings:
     """The application and its commands."""
-    return ApplicationSettings(**_fill(reader, node, key, _APPLICATION, ("name",), {"name": ""}))
+    body = _fill(reader, node, key, _APPLICATION, ("name",), {"name": ""})
+    for name in (n for n in body if in_command(body[n])):
+        reader.refuse(
+            _child(node, name),
+            f"{key}.{name}",
+            "a secret never stands in the configuration; let the command read it from a file",
+        )
+    return ApplicationSettings(**body)
+
+
+_ELSEWHERE = (
+    "a secret never stands in the configuration; the environment_file on the host is for it (RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, "
+    "AWS_SECRET_ACCESS_KEY, ...), and password_file or a password_command that reads one"
+)
 
 
 _APPLICATION: Mapping[str, Check] = dict.fromkeys(("name", "running", "stop", "start", "check", "rehearse"), text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +14,7 @@ from core.arrays.base import SplitMark
 from core.backups import putback
 from core.backups.base import BackupRecord, BackupRequest, Progress
 from core.compare import compare
-from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, SplitmountError, TransportError
+from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, ParseError, Refused, SplitmountError, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
 from core.jobs import JobPhase, JobRef, await_end, run_job
 from core.journal import Journal
@@ -21,6 +22,7 @@ from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
 from core.measures import bcvs_in_use, changed_since, leftovers, still_used
 from core.model import Estate, PairState, PairStatus
+from core.names import odd_binding
 from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
 from core.progress import Rate
@@ -29,6 +31,8 @@ from core.rehearse import sample
 from core.settings import SetSettings
 from core.transport import Channel, Command, Session, Status, Transport, bind, late_names
 
+_PROGRESS = re.compile("@progress ([0-9]{1,18}) ([0-9]{1,18})")
+_THAWED = re.compile(r"thawed ([0-9]{1,12}(?:\.[0-9]{1,9})?) ([0-9]{1,12}(?:\.[0-9]{1,9})?)(?: |$)")
 FENCED = 90  # exit status of a script whose fence or precondition said no, with nothing changed
 
 
@@ -292,7 +296,7 @@ async def _follow(state: RunState, step: Step, command: Command) -> str:
     """Start the job, unless it was started before, and follow it to its end."""
     job, report = state.job(step.id, command.host), state.reporter(step)
     end = await run_job(state.parts.transport, command, job, lambda text: _heard(state, step, report, text))
-    _take_values(state, end.stdout)
+    _take_values(state, command.host, command.title, end.stdout)
     if end.status is Status.OK:
         state.changed = True
         return ""
@@ -305,11 +309,14 @@ async def _follow(state: RunState, step: Step, command: Command) -> str:
     raise CommandFailed(f"{command.host}: {command.title}: {words}")
 
 
-def _take_values(state: RunState, text: str) -> None:
-    """The late values that a job told."""
+def _take_values(state: RunState, host: str, title: str, text: str) -> None:
+    """The late values that a job told. ParseError for one that no script of ours says."""
     for line in text.splitlines():
         if line.startswith("@bind "):
-            _, name, value = line.split(" ", 2)
+            name, _, value = line.removeprefix("@bind ").partition(" ")
+            if odd := odd_binding(name, value):
+                state.changed = True
+                raise ParseError(host, title, f"said what it made, and {odd}", line)
             if state.values.get(name) != value:
                 state.bind(name, value)
 
@@ -318,8 +325,8 @@ def _heard(state: RunState, step: Step, report: Callable[[Progress], None], text
     plain = []
     for line in text.splitlines():
         if line.startswith("@progress "):
-            _, done, total = line.split()
-            report(Progress(int(done), int(total) or None))
+            if (told := _PROGRESS.fullmatch(line)) is not None:
+                report(Progress(int(told[1]), int(told[2]) or None))
         elif not line.startswith("@bind "):
             plain.append(line)
     if plain:
@@ -348,7 +355,7 @@ async def follow_end(state: RunState, step: Step, command: Command | None) -> st
     job = state.job("", step.host)
     job = replace(job, directory_step=f"{job.directory_run}/{step.measure}")
     ended = await await_end(state.parts.transport, job, step.command.timeout if step.command else 3600.0)
-    _take_values(state, ended.out.decode("utf-8", "backslashreplace"))
+    _take_values(state, step.host, step.title, ended.out.decode("utf-8", "backslashreplace"))
     words = {JobPhase.ENDED: f"ended with {ended.exit_status}", JobPhase.NOT_STARTED: "was never begun"}
     return words.get(ended.phase, "is gone, and left no end")
 
@@ -391,7 +398,7 @@ async def _freeze(state: RunState, command: Command) -> str:
         state.session = None
         await session.close()
         await _thaws_by_itself(state)
-        raise CommandFailed(f"{command.host}: freeze: {lost}; {_THAWED}") from lost
+        raise CommandFailed(f"{command.host}: freeze: {lost}; {_SURELY}") from lost
     if answer.startswith("failed"):
         state.session = None
         await session.close()
@@ -399,7 +406,7 @@ async def _freeze(state: RunState, command: Command) -> str:
     return answer
 
 
-_THAWED = "by now the host has thawed by itself: at the end of its input, or by its timer"
+_SURELY = "by now the host has thawed by itself: at the end of its input, or by its timer"
 
 
 async def _thaws_by_itself(state: RunState) -> None:
@@ -418,12 +425,14 @@ async def release(state: RunState, step: Step, command: Command | None) -> str:
     except TransportError as lost:
         await _thaws_by_itself(state)
         split = "whether the split was done while it was frozen is not known, so it is not used"
-        raise CommandFailed(f"{step.host}: thaw: {lost}; {_THAWED}; {split}") from lost
+        raise CommandFailed(f"{step.host}: thaw: {lost}; {_SURELY}; {split}") from lost
     finally:
         await session.close()
     if answer.startswith("expired"):
         raise CommandFailed(f"{step.host}: the timer thawed before the split was done: the split is not the frozen instant")
-    began, ended = (float(part) for part in answer.split()[1:3])
+    if (told := _THAWED.match(answer)) is None:
+        raise ParseError(step.host, "thaw", "its answer has not the times of freeze and thaw", answer)
+    began, ended = float(told[1]), float(told[2])
     state.note(step, freeze_window=ended - began)
     if "." not in answer:
         return f"frozen for {ended - began:.0f} s by the clock of {step.host}, which tells whole seconds"

@@ -140,7 +140,7 @@ async def sample(state: RunState, step: Step, command: Command | None) -> str:
 
 def _sums(text: str) -> dict[str, tuple[str, str]]:
     rows = [line.split(" ", 3) for line in text.splitlines() if line.startswith("file ")]
-    return {row[3]: (row[1], row[2]) for row in rows if len(row) == 4}
+    return {row[3]: (row[1], row[2]) for row in rows if len(row) == 4 and row[3].startswith("/")}
 
 
 def _few(paths: Iterable[str]) -> str:

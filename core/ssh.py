@@ -343,7 +343,12 @@ class SshTransport:
 
     @asynccontextmanager
     async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
-        host, connection, process = await self._argument(command)
+        read = command.effect is Effect.READ
+        host, connection, process = await self._argument(command, fed=read)
+        if read:  # its input is free, so the script goes there: a process list shows arguments to everybody on the host
+            with contextlib.suppress(OSError):
+                process.stdin.write(command.script.encode("utf-8", "surrogateescape"))
+                process.stdin.write_eof()
         stream = SshStream(connection, process, command, self._limits.output)
         try:
             yield stream
@@ -353,10 +358,11 @@ class SshTransport:
             finally:
                 host.channels.release()
 
-    async def _argument(self, command: Command) -> tuple[_Host, asyncssh.SSHClientConnection, Process]:
+    async def _argument(self, command: Command, *, fed: bool = False) -> tuple[_Host, asyncssh.SSHClientConnection, Process]:
         """A process that takes its script as an argument, because its standard input is needed for something else.
 
-        It may begin as soon as it is asked for, so it is asked for once. The caller gives the channel back.
+        It may begin as soon as it is asked for, so it is asked for once. The caller gives the channel back, and one that is
+        `fed` waits for the caller to write the script.
         """
         self._permit(command)
         if command.channel is not Channel.SHELL:
@@ -367,7 +373,7 @@ class SshTransport:
         try:
             connection = await self._connection(command.host)
             try:
-                line = f"/bin/sh -c {shlex.quote(command.script)}"
+                line = SHELL if fed else f"/bin/sh -c {shlex.quote(command.script)}"
                 process = await open_process(connection, line, self._limits.connect)
             except (TimeoutError, OSError, asyncssh.Error) as error:
                 raise not_opened(command, error, connection) from error

@@ -7,15 +7,14 @@ Screens draw through `put` and `RowList`, the command line speaks through `tui.s
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 
 from core.jsonable import to_json
+from core.secrets import without_passwords
 
 MARK = "\N{REPLACEMENT CHARACTER}"
 # Letters to Unicode, and nothing to the eye: a name that has one looks like another name.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
-_CREDENTIALS = re.compile(r"(?<=://)([^\s/@:'\"]{0,200}):[^\s/@'\"]{1,400}(?=@)")
 
 
 def printable(text: str, *, keep: str = "\n") -> str:
@@ -23,8 +22,7 @@ def printable(text: str, *, keep: str = "\n") -> str:
 
     A password within a URL is left out.
     """
-    if "://" in text:
-        text = _CREDENTIALS.sub(r"\1:***", text)
+    text = without_passwords(text)
     if text.isprintable() and _INVISIBLE.isdisjoint(text):
         return text
     return "".join(c if c in keep or not unsafe(c) else c.encode("unicode_escape").decode() for c in text)

@@ -19,6 +19,7 @@ from core.backups.base import BackupRecord, BackupRequest, Progress, Report, Res
 from core.backups.manifest import Counted, added, count_trees, empty_directory, plain_directory
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
 from core.jobs import JobEnd, JobRef, run_job
+from core.secrets import without_passwords
 from core.transport import Command, Effect, Result, Status, Transport
 from core.untrusted import json_of
 
@@ -41,6 +42,12 @@ _WORDS = (
     ((11,), "already locked", _LOCKED),
     ((12,), "wrong password", "the password is not that of the repository"),
 )
+
+# A shell that stumbles over a line of the file would print that line: what it says of it is thrown away.
+_SOURCED = """[ -r FILE ] || { echo "the environment file "FILE" cannot be read" >&2; exit 1; }
+( . FILE ) > /dev/null 2>&1 || { echo "the environment file "FILE" has a line that is no NAME=VALUE of a shell" >&2; exit 1; }
+set -a; . FILE 2> /dev/null; set +a
+"""
 
 # restic leaves a snapshot when it could not read all files (exit status 3): it must not look whole, whoever is watching.
 _TAKE_BACK = """status=$?
@@ -89,7 +96,7 @@ class ResticDriver:
             values["RESTIC_PASSWORD_COMMAND"] = self._password_command
         if self._password_file:
             values["RESTIC_PASSWORD_FILE"] = self._password_file
-        file = f"set -a; . {shlex.quote(self._environment_file)} || exit 1; set +a\n" if self._environment_file else ""
+        file = _SOURCED.replace("FILE", shlex.quote(self._environment_file)) if self._environment_file else ""
         return file + "".join(f"{name}={shlex.quote(value)}; export {name}\n" for name, value in values.items())
 
     def _read(self, host: str, become: str, title: str, *arguments: str) -> Command:
@@ -417,7 +424,7 @@ def _is_missing(result: Result) -> bool:
 def _explained(code: int | None, stderr: str) -> str:
     """What restic said, and before it what that means, where we know."""
     meant = [words for codes, sign, words in _WORDS if code in codes or (sign and sign in stderr)]
-    return ": ".join([*meant[:1], *filter(None, [_tail(stderr)])]) or f"exit status {code}"
+    return ": ".join([*meant[:1], *filter(None, [without_passwords(_tail(stderr))])]) or f"exit status {code}"
 
 
 def _tail(text: str) -> str:

@@ -239,6 +239,11 @@ CASES: tuple[tuple[str, Case, str], ...] = (
     ("NAME_INVALID", configured(group_suffix="x" * 122), "vgdata cannot be called"),
     ("NAME_INVALID", configured(group_suffix=""), "vgdata would keep its name"),
     (
+        "NAME_UNSAFE",
+        source(lambda h: replace(h, filesystems=(fs("vgdata", "lvdata", "ext4", "/d@{x}@"),))),
+        "'/d@{x}@' is the name of a mount point",
+    ),
+    (
         "NAME_TAKEN",
         target(lambda h: with_group(h, copy_group("vgdata_bcv", serial="other"))),
         "vgdata_bcv is a group on backup1 already (UUID uuid-vgdata_bcv)",
