@@ -50,6 +50,7 @@ class Target:
     call: Callable[[bytes], object]
     errors: tuple[type[Exception], ...]
     seeds: str = ""
+    share: float = 1.6  # of the inputs, in comparison with the others: long reports take longer
 
     def real(self) -> list[bytes]:
         """Real inputs: recorded reports, files that the product wrote."""
@@ -176,21 +177,22 @@ def _record(data: bytes) -> object:
     return ArchiveDriver.record_of("linux-web", "20261125T221819Z-000184600079-20261125T221818", data)
 
 
+LONG = 0.35
 BAD_JSON = (ValueError, TypeError)
 TARGETS: Mapping[str, Target] = {
     t.name: t
     for t in (
-        *(Target(f"discovery-{system}", _discovery(system), (ParseError,)) for system in DRIVERS),
+        *(Target(f"discovery-{system}", _discovery(system), (ParseError,), share=LONG) for system in DRIVERS),
         Target("vxprint", lambda d: volumes_of(records_of("fuzz", "vxprint", text_of(d)), "mirdg", "1.2.h", {}), (ParseError,)),
-        Target("symmetrix", lambda d: at_once(SYMMETRIX.status(Answers(d), SYMMETRIX_PAIRS)), (ParseError,)),
+        Target("symmetrix", lambda d: at_once(SYMMETRIX.status(Answers(d), SYMMETRIX_PAIRS)), (ParseError,), share=LONG),
         Target("symmetrix-check", lambda d: at_once(SYMMETRIX.check(Answers(d))), (ParseError,)),
-        Target("qemu", lambda d: at_once(QEMU.status(Answers(d), (Pair("STD1", "BCV1"),))), (ParseError,)),
+        Target("qemu", lambda d: at_once(QEMU.status(Answers(d), (Pair("STD1", "BCV1"),))), (ParseError,), share=LONG),
         Target("qemu-check", lambda d: at_once(QEMU.check(Answers(d))), (ParseError,)),
         Target("qmp", lambda d: at_once(QmpClient.greet(Monitor(d))), (TransportError,)),
-        *(Target(f"map-{system}", _map_again, (ConfigError,)) for system in DIALECTS),
+        *(Target(f"map-{system}", _map_again, (ConfigError,), share=LONG) for system in DIALECTS),
         Target("map-rows", _rows, (ConfigError,)),
         Target("pairs", lambda d: parse_pairs(text_of(d), "fuzz"), (ConfigError,)),
-        Target("config", lambda d: parse(text_of(d), Path("/nowhere/splitmount.yaml")), (ConfigError,)),
+        Target("config", lambda d: parse(text_of(d), Path("/nowhere/splitmount.yaml")), (ConfigError,), share=0.08),
         Target("known-hosts", lambda d: parse_known(text_of(d), "fuzz"), (TransportError,)),
         Target("serial", lambda d: canonical(text_of(d)), (ValueError,)),
         Target("manifest", lambda d: list(from_lines(text_of(d))), BAD_JSON),
@@ -201,8 +203,8 @@ TARGETS: Mapping[str, Target] = {
         Target("tree-digest", lambda d: parse_tree_digest("fuzz", text_of(d), ("/srv/web", "/srv/web/logs")), (ParseError,)),
         Target("counts", lambda d: at_once(count_trees(Answers(d), "fuzz", "", ("/srv/web",))), (CommandFailed,)),
         Target("job-look", lambda d: parse_look(text_of(d), "@@0123456789abcdef"), (ValueError, KeyError, IndexError)),
-        Target("recover", _recover, (ValueError, KeyError, TypeError)),
+        Target("recover", _recover, (ValueError, KeyError, TypeError), share=LONG),
         Target("samples", lambda d: _sums(text_of(d)), ()),
-        Target("transcript", lambda d: list(parse_records(text_of(d), "fuzz")), (ConfigError,)),
+        Target("transcript", lambda d: list(parse_records(text_of(d), "fuzz")), (ConfigError,), share=LONG),
     )
 }
