@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from core.errors import ConfigError, SplitmountError
 from tui.plain import printable
@@ -28,7 +28,7 @@ _EXITS = """exit codes:
 class _Parser(argparse.ArgumentParser):
     """Its errors quote what was typed, or what a script passed on: made printable, as all else."""
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(printable(message), file)
 
 

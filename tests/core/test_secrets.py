@@ -76,10 +76,8 @@ async def test_a_backup_with_restic_leaves_its_secrets_where_they_stand(tmp_path
         "file": {"password_file": f"{vault}/password"}, "command": {"password_command": f"cat {vault}/password"},
         "environment": {"environment_file": f"{vault}/environment"}, "broken": {"environment_file": f"{vault}/environment"},
     }  # fmt: skip
-    driver, wrong = (
-        ResticDriver(f"{tmp_path}/repo", create=True, **ways[way]),
-        ResticDriver(f"{tmp_path}/repo", password_command="echo wrong"),
-    )  # type: ignore[arg-type]
+    driver = ResticDriver(f"{tmp_path}/repo", create=True, **ways[way])
+    wrong = ResticDriver(f"{tmp_path}/repo", password_command="echo wrong")
     said: list[str] = []
     async with openssh(tmp_path / "sshd") as host:
         ssh = SshTransport({"alpha": host}, tmp_path / "sshd" / "known_hosts", read_only=False, extra_known_hosts=())

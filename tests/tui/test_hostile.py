@@ -95,7 +95,8 @@ def plan_of(engine: Engine) -> Plan:
     """A real plan with hostile words in every text of it that is not an identity of ours."""
     plan = engine.plan(PlanRequest("backup", "toy")).result()
     condition = Condition("C1", HOSTILE, HOSTILE, Verdict.NOT_MET, NOW, Weight.OVERRIDABLE, HOSTILE)
-    return replace(planted(plan, keep=OURS), conditions=(condition,), findings=findings(), summary=(HOSTILE, HOSTILE))
+    spoiled: Plan = planted(plan, keep=OURS)
+    return replace(spoiled, conditions=(condition,), findings=findings(), summary=(HOSTILE, HOSTILE))
 
 
 def events(plan: Plan) -> list[Event]:
@@ -118,9 +119,9 @@ def ended() -> RunEnded:
 
 def record() -> BackupRecord:
     """A backup as a hostile repository lists it."""
-    return planted(
-        BackupRecord("b", "toy", "r", "s", NOW, NOW, 1, 2, paths=("/a", "/b"), facts={"a": "b"}), keep=frozenset({"set_name"})
-    )  # type: ignore[no-any-return]
+    plain = BackupRecord("b", "toy", "r", "s", NOW, NOW, 1, 2, paths=("/a", "/b"), facts={"a": "b"})
+    spoiled: BackupRecord = planted(plain, keep=frozenset({"set_name"}))
+    return spoiled
 
 
 def rows() -> list[RunRow]:
@@ -222,7 +223,7 @@ def clean(text: str, *, keep: str = "\n") -> None:
 class Naked(Console):
     """The console without the net of `UnsafeFilter`, so that a widget that forgot is seen."""
 
-    CSS_PATH = TUI / "app.tcss"
+    CSS_PATH = str(TUI / "app.tcss")
 
     def __init__(self, engine: Any, **more: Any) -> None:
         """As the console."""

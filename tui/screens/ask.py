@@ -9,7 +9,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from tui.plain import printable
+from tui.plain import line, printable
 
 
 class Ask(ModalScreen[bool]):
@@ -26,7 +26,7 @@ class Ask(ModalScreen[bool]):
         """The question and the two ways."""
         with Vertical(id="ask"):
             yield Static(Text(printable(self._question)))
-            yield Static(Text(f"\n{self._key}    {self._agree}\nEsc  {self._cancel}", style="bold"))
+            yield Static(Text(f"\n{self._key}    {line(self._agree)}\nEsc  {line(self._cancel)}", style="bold"))
             yield Button(self._cancel, id="cancel")
 
     def on_mount(self) -> None:
@@ -68,7 +68,7 @@ class TypeName(ModalScreen[str]):
             with VerticalScroll(id="told", can_focus=False):
                 yield Static(self._consequences)
             yield Static("(Up, Down, PageUp, PageDown: all of the above)", id="more")
-            yield Static(Text(f"To go on, type the name of the set: {printable(self._wanted)}", style="bold"))
+            yield Static(Text(f"To go on, type the name of the set: {line(self._wanted)}", style="bold"))
             yield Input(id="name", placeholder="Tab comes here; Esc cancels")
             yield Button("Cancel", id="cancel")
 
@@ -109,7 +109,7 @@ class AskText(ModalScreen[str]):
         """The question, the field, the way back."""
         with VerticalScroll(id="ask", can_focus=False):
             yield Static(Text(printable(self._question)))
-            yield Input(id="name", placeholder=f"Tab comes here; for example: {self._hint}")
+            yield Input(id="name", placeholder=f"Tab comes here; for example: {line(self._hint)}")
             yield Button("Cancel", id="cancel")
 
     def on_mount(self) -> None:
