@@ -70,7 +70,9 @@ async def test_a_backup_with_restic_leaves_its_secrets_where_they_stand(tmp_path
         place.mkdir()
     (data / "file").write_text("data")
     (vault / "password").write_text(SECRET)
-    odd = f"\nNONSENSE {SECRET}\n" if way == "broken" else ""
+    odd = (
+        f"\nMORE=correct {SECRET}\n" if way == "broken" else ""
+    )  # a blank, and no quotes: a shell takes the rest for a command
     (vault / "environment").write_text(f"RESTIC_PASSWORD={SECRET}\nAWS_SECRET_ACCESS_KEY={SECRET}\n{odd}")
     ways = {
         "file": {"password_file": f"{vault}/password"}, "command": {"password_command": f"cat {vault}/password"},
