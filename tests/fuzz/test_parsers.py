@@ -30,7 +30,7 @@ def test_the_real_inputs_are_there_and_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(chance=st.randoms(use_true_random=False), tail=st.binary(max_size=40))
 def test_a_spoiled_report_is_understood_or_refused_as_documented(name: str, chance: Random, tail: bytes) -> None:
     data = mutated(TARGETS[name].real(), chance)
@@ -39,7 +39,7 @@ def test_a_spoiled_report_is_understood_or_refused_as_documented(name: str, chan
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(text=st.text(max_size=200))
 def test_any_text_is_understood_or_refused_as_documented(name: str, text: str) -> None:
     TARGETS[name].run(text.encode("utf-8", "surrogateescape"))
@@ -54,7 +54,7 @@ def test_what_was_a_finding_once_is_none_any_more(name: str, case: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris")
 def test_inputs_that_coverage_finds_are_understood_or_refused(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "tests.fuzz.guided", "all", "-1", "5", str(tmp_path / "corpus")]
+    words = [sys.executable, "-m", "tests.fuzz.guided", "all", "-1", "3", str(tmp_path / "corpus")]
     done = subprocess.run(words, cwd=SEEDS.parents[2], capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "number_of_executed_units" in done.stderr

@@ -244,7 +244,7 @@ def drawn(app: Console) -> str:
 async def whole(app: Console, pilot: Any) -> str:
     """A page with every row of its list under the cursor once, and what is said of each."""
     seen = []
-    for _ in range(25):
+    for _ in range(12):
         await pilot.pause()
         seen.append(drawn(app))
         await pilot.press("down")
