@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _IN_URL = re.compile(r"(?<=://)([^\s/@:'\"]{0,200}):[^\s/@'\"]{1,400}(?=@)")
-_ASSIGNED = re.compile(r"(?i)\b[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api_?key)[a-z0-9_]*[=:]\s*[^\s$`\"'=(]")
+_ASSIGNED = re.compile(r"(?i)\b[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api_?key)[a-z0-9_]*[=:]\s*[^\s/$`\"'=(]")
 _SAID = re.compile(r"^\s*(?:/(?:usr/)?bin/)?(?:echo|printf)\s+(?!.*[$`])")
 
 

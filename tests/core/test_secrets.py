@@ -164,7 +164,14 @@ def test_a_secret_in_the_configuration_is_refused_by_its_line_and_not_told(what:
 
 @pytest.mark.parametrize(
     "command",
-    ["cat /root/.pass", "pass show web", "sh -c 'cat \"$PASS_FILE\"'", "vault read -field=password kv/web", "echo $TOKEN"],
+    [
+        "cat /root/.pass",
+        "pass show web",
+        "sh -c 'cat \"$PASS_FILE\"'",
+        "vault read -field=password kv/web",
+        "echo $TOKEN",
+        "PASSWORD_FILE=/root/p psql",
+    ],
 )
 def test_a_command_that_reads_its_secret_elsewhere_is_well(command: str) -> None:
     assert not printed(command)
