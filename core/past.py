@@ -64,13 +64,17 @@ class Past:
 
 def past_of(records: Sequence[Record]) -> Past:
     """The past of one run. Refused when its plan cannot be read: it was written by another version, or by somebody else."""
-    start: Mapping[str, Any] = records[0].body
     try:
-        plan = from_json(Plan, start["plan"])
-    except (ValueError, KeyError) as error:
+        return _past(records, from_json(Plan, records[0].body["plan"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        number = records[0].run
         raise Refused(
-            f"the plan of run {records[0].run} cannot be read ({error}); take back by hand what its steps did: history {records[0].run}"
+            f"the records of run {number} cannot be read ({error}); take back by hand what its steps did: history {number}"
         ) from error
+
+
+def _past(records: Sequence[Record], plan: Plan) -> Past:
+    start: Mapping[str, Any] = records[0].body
     facts = _facts(records)
     outcomes = _outcomes(records)
     open_ = next((step for step, outcome in reversed(outcomes.items()) if outcome is None), "")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.estate import Lab
 from tests.lab.processes import wait_until
-from tests.lab.product import config_of, drive, product
+from tests.lab.product import as_json, config_of, drive, product, splitmount
 
 TIMER = 8
 # Two writes that cannot go through while the source is frozen, and whether they are still waiting a second later.
@@ -51,9 +51,19 @@ def test_the_source_thaws_by_itself_within_the_timer(fresh_mirrors: Lab, sign: s
         lab.ssh("source", "while [ ! -e /run/probe.done ]; do sleep 0.1; done", timeout=90)
         seconds = time.monotonic() - began
         console.send_signal(signal.SIGKILL)
+    take_back(lab, config)
     print(f"\n{sign.name}: a write to the frozen source went through after {seconds:.1f} s (timer {TIMER} s)")
     assert frozen, "the source was not frozen at all: this test proves nothing"
     assert seconds < within
     wait_until(
         lambda: not lab.ssh("source", "ls /run | grep splitmount-freeze", check=False).stdout, "nothing left in /run", 20.0
     )
+
+
+def take_back(lab: Lab, config: Path) -> None:
+    """What the killed console left has no end: another one takes it back, as an operator would."""
+    (left,) = as_json(splitmount(lab, "recover", "--json", config=config))
+    assert (left["set_name"], left["undo"]) == ("ordinary", ""), left
+    done = splitmount(lab, "recover", str(left["run"]), "--undo", "--yes", config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every run has an end" in splitmount(lab, "recover", config=config).stdout

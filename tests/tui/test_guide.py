@@ -192,7 +192,9 @@ async def test_a_copy_left_on_the_target_is_cleaned_up_from_the_guide_by_the_typ
         app.push_screen(GuidePage("hpux-orders"))
         await until(app, lambda: shows(app, "mirror 1  split"))
         await pilot.press("enter", "enter", "enter", "G", "enter")
-        await until(app, lambda: shows(app, "in the way", "BCVS_FREE", "Enter: plan the cleanup"))
+        await until(app, lambda: shows(app, "in the way", "LOCKED", "BCVS_FREE"))  # the run that waits has its lock
+        while not shows(app, "Enter: plan the cleanup"):
+            await pilot.press("down")
         before = changes(app)
         await pilot.press("enter")
         await until(app, lambda: isinstance(app.screen, PlanPage) and shows(app, "cleanup of hpux-orders"))

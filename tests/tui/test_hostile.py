@@ -37,7 +37,7 @@ from core.events import (
     StepProgress,
     StepStarted,
 )
-from core.facade import CheckRow, PlanRequest, RunRow
+from core.facade import Account, CheckRow, PlanRequest, RunRow
 from core.model import Estate, Finding, PairState, PairStatus, Severity
 from core.plan import Condition, Plan, Verdict, Weight
 from core.transport import Command, Status
@@ -52,6 +52,7 @@ from tui.plain import json_text, line, printable, unsafe
 from tui.screens.ask import Ask, AskText, TypeName
 from tui.screens.guide import GuidePage
 from tui.screens.plan import PlanPage
+from tui.screens.recover import RecoverPage
 from tui.screens.run import RunPage
 from tui.screens.school import AccidentsPage, Lesson, SchoolPage
 from tui.screens.start import StartPage
@@ -129,6 +130,11 @@ def rows() -> list[RunRow]:
     return [planted(RunRow(1, "toy", "backup", "me", "here", NOW, None, None, None, "m", ("s",)))]
 
 
+def account() -> Account:
+    """A run without an end, of which a hostile host tells."""
+    return Account(1, "toy", HOSTILE, False, (HOSTILE,), (HOSTILE,), HOSTILE, HOSTILE, (HOSTILE,))
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     one, _ = toy_engine(tmp_path)
@@ -188,6 +194,18 @@ class HostileEngine:
     def conditions(self, request: PlanRequest) -> Future[Any]:
         """One."""
         return self._now(self._plan.conditions)
+
+    def mirrors(self, set_name: str) -> Future[Any]:
+        """One mirror."""
+        return self._now((estate().pairs,))
+
+    def unfinished(self) -> Future[Any]:
+        """One run without an end."""
+        return self._now((account(),))
+
+    def account(self, run: int) -> Future[Any]:
+        """The same."""
+        return self._now(account())
 
     def history(self, set_name: str = "") -> Future[Any]:
         """One run."""
@@ -275,6 +293,7 @@ PAGES: dict[str, Callable[[HostileEngine], Any]] = {
     "guide": lambda e: GuidePage("toy"), "conditions": lambda e: GuidePage("toy", "takeover"),
     "text": lambda e: TextPage(HOSTILE, lambda: [HOSTILE, str(ParseError(HOSTILE, HOSTILE, HOSTILE, HOSTILE))], loud=True),
     "ask": lambda e: Ask(HOSTILE, "y", HOSTILE, "Cancel"), "type": lambda e: TypeName(HOSTILE, HOSTILE), "askt": lambda e: AskText(HOSTILE, "hint"),
+    "recover": lambda e: RecoverPage(account()),
     "school": lambda e: SchoolPage(HostileSchool()), "accidents": lambda e: AccidentsPage(HostileSchool()),
 }  # fmt: skip
 
@@ -379,7 +398,7 @@ def test_the_live_bar_of_a_run_shows_it_as_text(hostile: HostileEngine) -> None:
     out = io.StringIO()
     console = RichConsole(file=out, force_terminal=True, color_system=None, width=200, highlight=False)
     with progress.bar_of(console) as bar:
-        teller = progress._Teller(hostile._plan, console, bar)
+        teller = progress._Teller(console, bar)
         for event in events(hostile._plan):
             teller.hear(event)
             bar.refresh()

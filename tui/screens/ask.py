@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tui.plain import line, printable
+from tui.screens.base import put
 
 
 class Ask(ModalScreen[bool]):
@@ -66,7 +67,7 @@ class TypeName(ModalScreen[str]):
         """What will happen, the field, the way back."""
         with Vertical(id="ask", classes="typed"):
             with VerticalScroll(id="told", can_focus=False):
-                yield Static(self._consequences)
+                yield Static(id="consequences")
             yield Static("(Up, Down, PageUp, PageDown: all of the above)", id="more")
             yield Static(Text(f"To go on, type the name of the set: {line(self._wanted)}", style="bold"))
             yield Input(id="name", placeholder="Tab comes here; Esc cancels")
@@ -74,6 +75,7 @@ class TypeName(ModalScreen[str]):
 
     def on_mount(self) -> None:
         """The way back has the focus."""
+        put(self.query_one("#consequences", Static), self._consequences)
         self.query_one("#cancel", Button).focus()
 
     def action_look(self, way: int) -> None:
