@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.errors import HostKeyChanged, HostKeyUnknown, TransportError
-from core.transport import Channel, Command, Effect, Result, Status, Transport, late_names
+from core.transport import Channel, Command, Effect, Guard, Result, Status, Transport, late_names
 
 PATIENCE = 60.0  # seconds for which a job is looked for after its host stopped answering
 GET_GOING = 10.0  # seconds that a started job may take until it has written down its process id
@@ -286,7 +286,8 @@ class _Follower:
         """Send the launch. None: what became of it must be looked at. TransportError: it was not sent."""
         mark = f"@@{secrets.token_hex(8)}"
         text = launch_script(self._command, self._job, mark)
-        launch = replace(self._command, text=text, prelude="", effect=Effect.CHANGE, channel=Channel.SHELL)
+        guard = self._command.guard or Guard.OWN_DIRECTORY  # a read that runs as a job writes no more than its output
+        launch = replace(self._command, text=text, prelude="", effect=Effect.CHANGE, channel=Channel.SHELL, guard=guard)
         result = await self._transport.run(launch)
         if result.status is Status.FAILED and result.exit_status == _NOTHING_DONE:
             return self._end(Status.FAILED, _REFUSED, result.stderr, "the job could not be started")

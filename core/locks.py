@@ -17,7 +17,7 @@ from core.explain import EXPLAIN
 from core.hosts import HostRef
 from core.model import Finding, Severity
 from core.plan import Phase, Plan, Step, StepKind
-from core.transport import Command, Effect, Result
+from core.transport import Command, Effect, Guard, Result
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -126,7 +126,7 @@ def _facts(ref: HostRef, set_name: str, **more: str) -> str:
 
 
 def _change(ref: HostRef, title: str, facts: str, body: str) -> Command:
-    return Command(ref.name, title, facts + body, Effect.CHANGE, prelude=_SHELL)
+    return Command(ref.name, title, facts + body, Effect.CHANGE, prelude=_SHELL, guard=Guard.OWN_DIRECTORY)
 
 
 def places(target: HostRef, array: HostRef | None) -> tuple[HostRef, ...]:
@@ -181,7 +181,7 @@ def _unlock_step(step: Step) -> Step:
 
 def _deposit_step(ref: HostRef) -> Step:
     text = 'cat > "$RUN/plan-NUMBER"  # the plan itself, compressed; the run fills it in\n'
-    command = Command(ref.name, "leave the plan in the run's directory", text, Effect.CHANGE)
+    command = Command(ref.name, "leave the plan in the run's directory", text, Effect.CHANGE, guard=Guard.OWN_DIRECTORY)
     title = f"Leave the plan on {ref.name}"
     return Step("deposit-plan", Phase.MEASURE, StepKind.DEPOSIT, title, ref.name, EXPLAIN["deposit-plan"], command=command)
 

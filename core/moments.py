@@ -26,7 +26,7 @@ from core.operations import (
 from core.plan import AwaitState, Phase, Step, StepKind
 from core.safety import safety_copy
 from core.settings import FreezeSettings, PrePolicy
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 
 _MB = 1 << 20
 
@@ -111,9 +111,10 @@ def application_steps(context: Context, host: HostRef, verb: str, phase: Phase, 
         return []
     title, back = _APPLICATION[verb]
     effect = Effect.READ if verb == "check" else Effect.CHANGE
-    command = Command(host.name, f"{verb} {app.name}", text + "\n", effect, timeout=600)
+    guard = Guard.APPLICATION if effect is Effect.CHANGE else Guard.NONE
+    command = Command(host.name, f"{verb} {app.name}", text + "\n", effect, timeout=600, guard=guard)
     undo = (
-        Command(host.name, f"{back} {app.name}", f"{getattr(app, back)}\n", Effect.CHANGE, timeout=600)
+        Command(host.name, f"{back} {app.name}", f"{getattr(app, back)}\n", Effect.CHANGE, timeout=600, guard=Guard.APPLICATION)
         if back and getattr(app, back)
         else None
     )

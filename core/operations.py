@@ -20,7 +20,7 @@ from core.model import MOUNTED_KINDS, Estate, Filesystem, HostFacts, Pair, PairS
 from core.plan import AwaitState, Phase, Plan, Step, StepKind
 from core.policy import Verb, decide, decide_after
 from core.settings import PostPolicy, PrePolicy, SetSettings
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 
 SPLIT_ID = "@{split_id}@"
 
@@ -149,7 +149,13 @@ def keep_map(context: Context) -> Step:
         "Write the map, keep it by version, hand it to the target",
         settings.target,
         EXPLAIN["keep-map"],
-        command=Command(ref.name, "hand the map to the target", map_script(ref, settings.name, name, texts), Effect.CHANGE),
+        command=Command(
+            ref.name,
+            "hand the map to the target",
+            map_script(ref, settings.name, name, texts),
+            Effect.CHANGE,
+            guard=Guard.OWN_DIRECTORY,
+        ),
     )
 
 
@@ -223,7 +229,8 @@ def _split(context: Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
     steps += phased((split,), Phase.SPLIT)
     if mounts:
         title = f"Thaw {settings.source}"
-        word = Command(settings.source, "thaw", "thaw # the word to the shell that the freeze holds open\n", Effect.CHANGE)
+        text = "thaw # the word to the shell that the freeze holds open\n"
+        word = Command(settings.source, "thaw", text, Effect.CHANGE, guard=Guard.TIMER)
         steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], word, always=True))
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
     steps.append(await_state(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))

@@ -23,7 +23,7 @@ from core.operations import (
     phased,
 )
 from core.plan import Phase, Step, StepKind
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 
 if TYPE_CHECKING:
     from core.handlers import RunState
@@ -83,7 +83,7 @@ def _application(context: Context) -> list[Step]:
     if app is None or not app.rehearse:
         return []
     text = f"PREFIX={shlex.quote(context.settings.mount.prefix)}; export PREFIX\n{app.rehearse}\n"
-    command = Command(ref.name, f"try {app.name}", text, Effect.CHANGE, timeout=3600)
+    command = Command(ref.name, f"try {app.name}", text, Effect.CHANGE, timeout=3600, guard=Guard.APPLICATION)
     title = f"Try {app.name} on the copy"
     return [Step("try-application", Phase.START, StepKind.COMMAND, title, ref.name, EXPLAIN["rehearse-application"], command)]
 

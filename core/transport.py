@@ -22,6 +22,34 @@ class Effect(StrEnum):
     CHANGE = "change"
 
 
+class Guard(StrEnum):
+    """What keeps a change to what it is meant for: a fence in the same shell, or the reason why it needs none.
+
+    Every change carries one, because a Command that is a change cannot be built without; the plan shows the exemptions.
+    """
+
+    NONE = ""
+    DEVICES = "each device is found by its serial, in the shell that writes"
+    ARRAY = "the array is asked for serials and pair states, in the shell that changes them"
+    MARKS = "the array's own marks of each pair must be there, in the exchange that changes it"
+    MOUNTED = "each mount point must be a mounted filesystem, in the shell that writes"
+    EMPTY = "the directory must be the one that was proved empty, in the shell that writes"
+    OWN_DIRECTORY = "writes only in our own work directory"
+    OWN_LINES = "writes only lines under our own mark in the table of filesystems"
+    REPOSITORY = "writes only new names in the backup repository"
+    TIMER = "writes nothing: it holds writes back for seconds, and a timer on the host lets go"
+    APPLICATION = "the configuration's own command for the application"
+    JOURNAL = "as an older journal has it"
+
+    @property
+    def fenced(self) -> bool:
+        """Whether it is a fence, as against a reason for none."""
+        return self in _FENCES
+
+
+_FENCES = frozenset({Guard.DEVICES, Guard.ARRAY, Guard.MARKS, Guard.MOUNTED, Guard.EMPTY})
+
+
 class Channel(StrEnum):
     """How a command's text travels: a script on the standard input of /bin/sh, or JSON lines to a QMP socket."""
 
@@ -36,6 +64,7 @@ class Command:
     `text` is what an operator reads; `prelude` (a driver's helper functions, the fence among them) goes before it.
     `@{name}@` in the text is a late value: bound, and quoted for the shell, right before it is sent.
     `timeout` is in seconds. `live` asks for the output while it runs. `socket` is the remote path for QMP.
+    A change without a `guard` is a ValueError: nobody can forget the fence.
     """
 
     host: str
@@ -47,6 +76,12 @@ class Command:
     socket: str = ""
     timeout: float = 60.0
     live: bool = False
+    guard: Guard = Guard.NONE
+
+    def __post_init__(self) -> None:
+        """Refuse to exist as a change that says neither its fence nor why it needs none."""
+        if self.effect is Effect.CHANGE and not self.guard:
+            raise ValueError(f"{self.host}: {self.title}: a change needs a guard: a fence, or the reason why it has none")
 
     @property
     def script(self) -> str:

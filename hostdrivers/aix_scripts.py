@@ -35,6 +35,13 @@ unused() { # SERIAL...: refuse when one of them is in a group of this host
     case $g in None|'') ;; *) refuse "the device with serial $s ($d) is in group $g on this host";; esac
   done; done
 }
+ours() { # refuse unless this run imported the group, and the BCVs of the plan are in it
+  [ -s "$keep/uuid" ] || refuse "this run did not import $new"
+  for d in $ALL; do
+    u=`user_of "$d"`
+    [ "$u" = "$new" ] || refuse "$d is in group ${u:-none}, not in $new: it is not ours any more"
+  done
+}
 group_here() { # NAME: whether this host knows a group of that name
   for g in `lsvg`; do if [ "$g" = "$1" ]; then return 0; fi; done
   return 1
@@ -59,6 +66,7 @@ done
 ATTACH_UNDO = r"""
 unused $serials
 for s in $serials; do
+  [ -f "$RUN/keep/visible-$s" ] || continue # nothing was scanned for it, so nothing came
   for d in `disks_of "$s"`; do
     if grep "^$d\$" "$RUN/keep/visible-$s" > /dev/null 2>&1; then continue; fi
     $S rmdev -d -l "$d" || fail "$d could not be removed"
@@ -135,6 +143,7 @@ done
 
 ACTIVATE_UNDO = r"""
 group_here "$new" || { echo "$new is not on this host"; exit 0; }
+ours
 for g in `lsvg -o`; do
   if [ "$g" = "$new" ]; then $S varyoffvg "$new" || fail "$new could not be varied off"; fi
 done
@@ -154,7 +163,9 @@ is=`mounted_at "$point"`
 if [ -d "$point" ]; then
   case `dirname "$point"`/ in
     "$prefix"/*) ;;
-    *) [ -z "`ls -A "$point" 2>/dev/null`" ] || refuse "$point is not empty";;
+    *)
+      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+      [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
 $S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole"
@@ -165,7 +176,9 @@ $S mount -v "$kind" -o "$options" "$node" "$point" || fail "$point could not be 
 MOUNT_UNDO = r"""
 is=`mounted_at "$point"`
 case $is in
-  "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cux "$point" 2>&1`";;
+  "$node")
+    ours
+    $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cux "$point" 2>&1`";;
   '') ;;
   *) refuse "$is is mounted at $point, not our copy";;
 esac

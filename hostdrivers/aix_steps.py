@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import replace
 
 from core.errors import Refused
 from core.explain import EXPLAIN
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 from hostdrivers.aix_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -32,8 +31,8 @@ from hostdrivers.script import change, facts, prelude, refuse_system
 NAME_LENGTH = 15  # characters of a group's or volume's name on AIX
 
 
-def _change(host: HostRef, title: str, text: str) -> Command:
-    return change(host, title, text, prelude(host.become, PATH, FUNCTIONS + MOUNTED))
+def _change(host: HostRef, title: str, text: str, guard: Guard = Guard.DEVICES) -> Command:
+    return change(host, title, text, prelude(host.become, PATH, FUNCTIONS + MOUNTED), guard)
 
 
 def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
@@ -167,7 +166,7 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
             host, f"mount {mount_.mount_point}", body + f"uuid=@{{vg_uuid.{request.group.name}}}@\n" + facts(values) + MOUNT
         ),
         fence=tuple(serial for serial, _ in request.bcvs),
-        undo=_change(host, f"unmount {mount_.mount_point}", facts(values) + MOUNT_UNDO),
+        undo=_change(host, f"unmount {mount_.mount_point}", _facts(request) + _devices(request) + facts(values) + MOUNT_UNDO),
     )
 
 
@@ -230,7 +229,7 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
         f"Prove that {len(request.mounts)} mount points are in /etc/filesystems of {host.name}",
         host.name,
         EXPLAIN["table"],
-        command=replace(_change(host, "look for the stanzas", text), effect=Effect.READ),
+        command=Command(host.name, "look for the stanzas", text, prelude=prelude(host.become, PATH), timeout=300.0),
     )
 
 
@@ -264,6 +263,7 @@ if [ $late = no ]; then echo "thawed $began $ended"; else echo "expired $ended";
         Effect.CHANGE,
         prelude=prelude(host.become, PATH),
         timeout=60,
+        guard=Guard.TIMER,
     )
 
 

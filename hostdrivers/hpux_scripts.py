@@ -52,6 +52,13 @@ unused() { # SERIAL...: refuse when one of them is in a group of this host
     [ -z "$g" ] || refuse "the device with serial $s ($r) is in group $g on this host"
   done; done
 }
+ours() { # refuse unless this run imported the group, and the BCVs of the plan are in it
+  [ -s "$keep/uuid" ] || refuse "this run did not import $new"
+  for d in $ALL; do
+    u=`user_of "$d"`
+    [ "$u" = "$new" ] || refuse "$d is in group ${u:-none}, not in $new: it is not ours any more"
+  done
+}
 group_here() { # NAME: whether this host's table has a group of that name
   strings /etc/lvmtab | grep "^/dev/$1\$" > /dev/null
 }
@@ -72,7 +79,7 @@ free_minor() { # the first number of a group that no group file has, in hexadeci
 take_lock() { # one import at a time picks its number
   n=0
   while :; do
-    if $S mkdir "$LOCK" 2>/dev/null; then return 0; fi
+    if mkdir "$LOCK" 2>/dev/null; then return 0; fi
     n=`expr $n + 1`
     [ $n -le 30 ] || refuse "another import holds $LOCK; if none is running, remove that directory"
     sleep 1
@@ -107,6 +114,7 @@ ATTACH_UNDO = r"""
 look_at_disks
 unused $serials
 for s in $serials; do
+  [ -f "$RUN/keep/visible-$s" ] || continue # nothing was scanned for it, so nothing came
   for r in `disks_of "$s"`; do
     if grep "^$r\$" "$RUN/keep/visible-$s" > /dev/null 2>&1; then continue; fi
     $S rmsf -a "`block "$r"`" || fail "the files of $r could not be removed"
@@ -131,7 +139,7 @@ mkdir -p "$keep" || fail "no directory $keep"
 echo "$map" > "$keep/map" || fail "the map could not be written"
 RAWS=; for d in $ALL; do r=`raw "$d"`; RAWS="$RAWS $r"; done
 take_lock
-trap '$S rmdir "$LOCK" 2>/dev/null' 0
+trap 'rmdir "$LOCK" 2>/dev/null' 0
 echo begun > "$keep/begun"
 $S vgchgid $RAWS || fail "vgchgid ended with $?"
 register "$new" "$keep/map" $ALL || fail "vgimport did not take $new"
@@ -168,6 +176,7 @@ done
 
 ACTIVATE_UNDO = r"""
 group_here "$new" || { echo "$new is not on this host"; exit 0; }
+ours
 if active "$new"; then $S vgchange -a n "/dev/$new" || fail "$new could not be deactivated"; fi
 """
 
@@ -178,7 +187,9 @@ is=`mounted_at "$point"`
 if [ -d "$point" ]; then
   case `dirname "$point"`/ in
     "$prefix"/*) ;;
-    *) [ -z "`ls -A "$point" 2>/dev/null`" ] || refuse "$point is not empty";;
+    *)
+      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+      [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
 $S fsck -F "$kind" -y "$rawnode" || fail "fsck of $rawnode ended with $?: the copy is not whole"
@@ -189,7 +200,9 @@ $S mount -F "$kind" -o "$options" "$node" "$point" || fail "$point could not be 
 MOUNT_UNDO = r"""
 is=`mounted_at "$point"`
 case $is in
-  "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cu "$point" 2>&1`";;
+  "$node")
+    ours
+    $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cu "$point" 2>&1`";;
   '') ;;
   *) refuse "$is is mounted at $point, not our copy";;
 esac
@@ -225,7 +238,7 @@ start_own() {
     $S vgexport "/dev/$old" || fail "$old could not be exported"
     take_lock
     register "$old" "$RUN/keep/map-$old" $ALL || fail "vgimport did not take $old"
-    $S rmdir "$LOCK"
+    rmdir "$LOCK"
   fi
   $S vgchange -a y "/dev/$old" || fail "$old could not be activated"
 }

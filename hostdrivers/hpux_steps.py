@@ -11,7 +11,7 @@ from core.explain import EXPLAIN
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import VolumeGroup
 from core.plan import Explain, Phase, Step, StepKind
-from core.transport import Command
+from core.transport import Command, Guard
 from hostdrivers.hpux_scripts import (
     ACTIVATE,
     ACTIVATE_UNDO,
@@ -33,9 +33,9 @@ from hostdrivers.script import change, facts, prelude
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 
 
-def _change(host: HostRef, title: str, text: str) -> Command:
+def _change(host: HostRef, title: str, text: str, guard: Guard = Guard.DEVICES) -> Command:
     lock = facts({"LOCK": f"{host.work_dir}/minor.lock"})
-    return change(host, title, lock + text, prelude(host.become, PATH, FUNCTIONS))
+    return change(host, title, lock + text, prelude(host.become, PATH, FUNCTIONS), guard)
 
 
 def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
@@ -170,7 +170,7 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         ),
         command=_change(host, f"mount {mount_.mount_point}", body + f"uuid=@{{vg_uuid.{name}}}@\n" + facts(values) + MOUNT),
         fence=tuple(serial for serial, _ in request.bcvs),
-        undo=_change(host, f"unmount {mount_.mount_point}", facts(values) + MOUNT_UNDO),
+        undo=_change(host, f"unmount {mount_.mount_point}", _facts(request) + _devices(request) + facts(values) + MOUNT_UNDO),
     )
 
 
@@ -255,8 +255,8 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
         f"Add {len(rows)} mounts to /etc/fstab of {host.name}",
         host.name,
         EXPLAIN["table"],
-        command=_change(host, "add entries to /etc/fstab", facts(values) + TABLE),
-        undo=_change(host, "remove our entries from /etc/fstab", facts(values) + TABLE_UNDO),
+        command=_change(host, "add entries to /etc/fstab", facts(values) + TABLE, Guard.OWN_LINES),
+        undo=_change(host, "remove our entries from /etc/fstab", facts(values) + TABLE_UNDO, Guard.OWN_LINES),
     )
 
 

@@ -26,6 +26,14 @@ leaves() { # KERNEL_NAME: the disks below a device-mapper device
   if [ -z "`ls "/sys/class/block/$1/slaves" 2>/dev/null`" ]; then echo "$1"; return; fi
   for x in "/sys/class/block/$1/slaves/"*; do leaves "`basename "$x"`"; done
 }
+ours() { # NODE: refuse unless the kernel's own identity of the volume begins with that of the group that this run imported
+  u=`cat "$keep/uuid" 2>/dev/null | tr -d -`
+  n=`readlink -f "$1"`
+  case `cat "/sys/block/${n##*/}/dm/uuid" 2>/dev/null` in
+    "LVM-${u:-nothing}"?*) ;;
+    *) refuse "$1 is not of the group that this run imported: a name is a label, and this one is another's";;
+  esac
+}
 look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
   rows=`$S lvm pvs --config "$NB" --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
 }
@@ -38,9 +46,7 @@ ATTACH = r"""
 mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
 look_at_disks
 unused $serials
-for s in $serials; do
-  for k in `disks_of "$s"`; do echo "$k" >> "$RUN/keep/visible-$s"; done
-done
+for s in $serials; do disks_of "$s" > "$RUN/keep/visible-$s" || fail "cannot write to $RUN/keep"; done
 for h in /sys/class/scsi_host/host*; do echo '- - -' | $S tee "$h/scan" > /dev/null; done
 udevadm settle --timeout=30
 began=`date +%s`
@@ -63,6 +69,7 @@ ATTACH_UNDO = r"""
 look_at_disks
 unused $serials
 for s in $serials; do
+  [ -f "$RUN/keep/visible-$s" ] || continue # nothing was scanned for it, so nothing came
   for k in `disks_of "$s"`; do
     $S blockdev --flushbufs "/dev/$k" 2>/dev/null
     if grep -qx "$k" "$RUN/keep/visible-$s" 2>/dev/null; then continue; fi
@@ -106,8 +113,10 @@ done
 mkdir -p "$keep" || fail "no directory $keep"
 i=0
 for start in $starts; do
-  eval "d=\$D$i"
-  $S head -c "$start" "$d" > "$keep/$i.new" || fail "the first bytes of $d cannot be read"
+  eval "d=\$D$i n=\$N$i"
+  why='' # what an operator without privileges reads when udev's rule is missing
+  case "${S:-root} $n" in "sudo "*" /dev/disk/by-id/"*) ;; sudo*) why=": it has no name that ends in its serial, which sudo needs";; esac
+  $S head -c "$start" "$n" > "$keep/$i.new" || fail "the first bytes of $d cannot be read$why"
   [ "`wc -c < "$keep/$i.new"`" -eq "$start" ] || fail "the first bytes of $d cannot be read whole"
   mv "$keep/$i.new" "$keep/$i.head"
   i=`expr $i + 1`
@@ -144,7 +153,8 @@ for d in $ALL; do
   is=`row "$d"`
   if [ "$is" != "$1|$vgid" ]; then
     case $is in *"|$ours") ;; *"|"?*) [ -z "$ours" ] || refuse "$d is in another group by now: $is";; esac
-    $S dd if="$keep/$i.head" of="$d" bs=65536 conv=fsync,notrunc 2>/dev/null || fail "$d could not be written"
+    eval "n=\$N$i"
+    $S dd of="$n" bs=65536 conv=fsync,notrunc < "$keep/$i.head" 2>/dev/null || fail "$d could not be written"
     $S blockdev --flushbufs "$d"
   fi
   i=`expr $i + 1`; shift
@@ -195,7 +205,9 @@ if mountpoint -q "$point"; then refuse "$point is a mount point already"; fi
 if [ -d "$point" ]; then
   case `findmnt -n -o TARGET --target "$point" | tail -n 1`/ in
     "$prefix"/*) ;; # a directory of the copy that is mounted around it
-    *) [ -z "`ls -A "$point"`" ] || refuse "$point is not empty";;
+    *)
+      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+      [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
 make_path "$point" || fail "$point could not be made"
@@ -205,7 +217,9 @@ $S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be 
 MOUNT_UNDO = r"""
 is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
 case $is in
-  "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -m "$point" 2>&1`";;
+  "$node")
+    ours "$node"
+    $S umount "$point" || fail "$point could not be unmounted: `$S fuser -m "$point" 2>&1`";;
   '') ;;
   *) refuse "$is is mounted at $point, not our copy";;
 esac
@@ -225,26 +239,26 @@ look_own() { # the group must be the one that was measured, on the devices that 
   for s in $serials; do need "$s" > /dev/null || exit 90; done
 }
 stop_own() { # lines of device, kind, mount point, innermost first
-  while IFS='|' read -r node kind options point; do
-    is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
+  while IFS='|' read -r own_node own_kind own_options own_point; do
+    is=`findmnt -n -o SOURCE --mountpoint "$own_point" | tail -n 1`
     case $is in
-      "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -m "$point" 2>&1`";;
+      "$own_node") $S umount "$own_point" || fail "$own_point could not be unmounted: `$S fuser -m "$own_point" 2>&1`";;
       '') ;;
-      *) fail "$is is mounted at $point, not $node";;
+      *) fail "$is is mounted at $own_point, not $own_node";;
     esac
   done
 }
 start_own() { # the same lines, outermost first
   $S lvm vgchange --config "$NB" -ay --nohints "$old" || fail "$old could not be activated"
   udevadm settle --timeout=60
-  while IFS='|' read -r node kind options point; do
-    is=`findmnt -n -o SOURCE --mountpoint "$point" | tail -n 1`
-    if [ "$is" = "$node" ]; then continue; fi
-    [ -z "$is" ] || fail "$is is mounted at $point, not $node"
-    case $kind in
-      ext*) $S fsck -p -T "$node" < /dev/null; [ $? -le 1 ] || fail "fsck of $node found more than it may repair by itself";;
+  while IFS='|' read -r own_node own_kind own_options own_point; do
+    is=`findmnt -n -o SOURCE --mountpoint "$own_point" | tail -n 1`
+    if [ "$is" = "$own_node" ]; then continue; fi
+    [ -z "$is" ] || fail "$is is mounted at $own_point, not $own_node"
+    case $own_kind in
+      ext*) $S fsck -p -T "$own_node" < /dev/null; [ $? -le 1 ] || fail "fsck of $own_node found more than it may repair by itself";;
     esac
-    $S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
+    $S mount -t "$own_kind" -o "$own_options" "$own_node" "$own_point" || fail "$own_point could not be mounted"
   done
 }
 """
@@ -290,25 +304,30 @@ for s in $serials; do for k in `disks_of "$s"`; do $S blockdev --flushbufs "/dev
 TABLE = r"""
 mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"
 [ -f "$RUN/keep/fstab" ] || cp /etc/fstab "$RUN/keep/fstab" || fail "/etc/fstab cannot be kept"
+set -- -e "\$a $mark begin" # lines as arguments, not as a file: a rule of sudo can see what is added
 while IFS='|' read -r node kind options point; do
   where=`printf '%s' "$point" | sed 's/ /\\\\040/g'`
+  set -- "$@" -e "\$a $node `printf '%s' "$where" | sed 's/\\\\/&&/g'` $kind $options 0 2"
   if awk -v p="$where" '$1 !~ /^#/ && $2 == p {found = 1} END {exit !found}' /etc/fstab; then
     refuse "there is an entry for $point in /etc/fstab already"
   fi
 done <<MOUNTS
 $lines
 MOUNTS
-{ cat /etc/fstab; echo "$mark begin"
-  echo "$lines" | while IFS='|' read -r node kind options point; do
-    printf '%s %s %s %s 0 2\n' "$node" "`printf '%s' "$point" | sed 's/ /\\\\040/g'`" "$kind" "$options"
-  done
-  echo "$mark end"
-} > "$RUN/keep/fstab.new" || fail "the new table cannot be written"
-$S cp "$RUN/keep/fstab.new" /etc/fstab || fail "/etc/fstab cannot be written"
+set -- "$@" -e "\$a $mark end"
+if [ -s /etc/fstab ]; then $S sed -i "$@" /etc/fstab || fail "/etc/fstab cannot be written"
+else # sed adds after the last line, and there is none
+  { echo "$mark begin"
+    echo "$lines" | while IFS='|' read -r node kind options point; do
+      printf '%s %s %s %s 0 2\n' "$node" "`printf '%s' "$point" | sed 's/ /\\\\040/g'`" "$kind" "$options"
+    done
+    echo "$mark end"
+  } > "$RUN/keep/fstab.new" && $S cp "$RUN/keep/fstab.new" /etc/fstab || fail "/etc/fstab cannot be written"
+fi
+grep -q "^$mark end\$" /etc/fstab || fail "/etc/fstab does not have the new entries"
 """
 
 TABLE_UNDO = r"""
 grep -q "^$mark begin" /etc/fstab || { echo "no entries of ours"; exit 0; }
-sed "/^$mark begin/,/^$mark end/d" /etc/fstab > "$RUN/keep/fstab.back" || fail "the table cannot be read"
-$S cp "$RUN/keep/fstab.back" /etc/fstab || fail "/etc/fstab cannot be written"
+$S sed -i -e "/^$mark begin\$/,/^$mark end\$/d" /etc/fstab || fail "/etc/fstab cannot be written"
 """

@@ -59,6 +59,12 @@ need() { # SERIAL [PARTITION]: the device, measured now, in this shell
   [ -b "$p" ] || refuse "$p (serial $1) is no block device"
   echo "$p"
 }
+named() { # DEVICE SERIAL: its name that ends in the serial, where udev made one: a rule of sudo can tell it from other devices
+  for l in /dev/disk/by-id/*[_-]"$2" /dev/disk/by-id/*[_-]"$2"-part*; do
+    if [ -b "$l" ] && [ "`readlink -f "$l"`" = "`readlink -f "$1"`" ]; then echo "$l"; return; fi
+  done
+  echo "$1"
+}
 """
 
 

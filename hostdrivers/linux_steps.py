@@ -13,7 +13,7 @@ from core.explain import EXPLAIN
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.model import PhysicalVolume
 from core.plan import Explain, Phase, Step, StepKind
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 from hostdrivers.linux_discovery import mapper_path
 from hostdrivers.linux_scripts import (
     ACTIVATE,
@@ -35,13 +35,13 @@ from hostdrivers.linux_scripts import (
 )
 from hostdrivers.linux_shell import prelude, quoted, valid_name
 from hostdrivers.reads import PlainReads
-from hostdrivers.script import refuse_system
+from hostdrivers.script import change, refuse_system
 
 _MOUNT_OPTIONS = {"xfs": ",nouuid"}
 
 
-def _change(host: HostRef, title: str, text: str, *, limit: float = 300.0) -> Command:
-    return Command(host.name, title, text, Effect.CHANGE, prelude=prelude(host.become) + USERS, timeout=limit)
+def _change(host: HostRef, title: str, text: str, guard: Guard = Guard.DEVICES) -> Command:
+    return change(host, title, text, prelude(host.become) + USERS, guard)
 
 
 def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
@@ -72,6 +72,7 @@ def _devices(request: ImportRequest) -> str:
     for number, (serial, uuid) in enumerate(request.bcvs):
         part = f" {shlex.quote(partition_of[uuid])}" if partition_of.get(uuid) else ""
         lines.append(f"D{number}=`need {shlex.quote(serial)}{part}` || exit 90")
+        lines.append(f'N{number}=`named "$D{number}" {shlex.quote(serial)}`')
         names.append(f"$D{number}")
     lines += [f'DEVS="{",".join(names)}"', f'ALL="{" ".join(names)}"']
     return "\n".join(lines) + "\n"
@@ -192,7 +193,7 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         ),
         command=_change(host, f"mount {mount_.mount_point}", body + late + facts + MOUNT),
         fence=tuple(dict.fromkeys(serial for serial, _ in request.bcvs)),
-        undo=_change(host, f"unmount {mount_.mount_point}", facts + MOUNT_UNDO),
+        undo=_change(host, f"unmount {mount_.mount_point}", _facts(request) + facts + MOUNT_UNDO),
     )
 
 
@@ -283,8 +284,8 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
         f"Add {len(request.mounts)} mounts to /etc/fstab of {host.name}",
         host.name,
         EXPLAIN["table"],
-        command=_change(host, "add entries to /etc/fstab", head + TABLE),
-        undo=_change(host, "remove our entries from /etc/fstab", head + TABLE_UNDO),
+        command=_change(host, "add entries to /etc/fstab", head + TABLE, Guard.OWN_LINES),
+        undo=_change(host, "remove our entries from /etc/fstab", head + TABLE_UNDO, Guard.OWN_LINES),
     )
 
 
@@ -295,7 +296,8 @@ def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Comman
     down = "".join(f"{{ $S fsfreeze -f {shlex.quote(p)} && n={i}; }} &&\n" for i, p in enumerate(inner_first, 1)) + "true"
     up = "\n".join(f"  $S fsfreeze -u {shlex.quote(p)} 2>/dev/null" for p in reversed(inner_first))
     text = f"""trap '' 1 13
-d=`mktemp -d /run/splitmount-freeze.XXXXXX` || {{ echo "failed no directory in /run"; exit 1; }}
+for t in /run /dev/shm; do d=`mktemp -d "$t/splitmount-freeze.XXXXXX" 2>/dev/null` && break; done
+[ -d "$d" ] || {{ echo "failed no directory in /run or /dev/shm"; exit 1; }}
 thaw() {{
 {up}
 }}
@@ -312,9 +314,8 @@ thaw; ended=`date +%s.%N`
 if mkdir "$d/end" 2>/dev/null; then kill -9 $timer; echo "thawed $began $ended"; else echo "expired $ended"; fi
 rm -rf "$d"
 """
-    return Command(
-        host.name, f"freeze {len(mount_points)} filesystems", text, Effect.CHANGE, prelude=prelude(host.become), timeout=60
-    )
+    title = f"freeze {len(mount_points)} filesystems"
+    return Command(host.name, title, text, Effect.CHANGE, prelude=prelude(host.become), timeout=60, guard=Guard.TIMER)
 
 
 def check(host: HostRef) -> Command:

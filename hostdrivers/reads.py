@@ -10,6 +10,7 @@ from core.transport import Command
 # By system: what of a device's path is replaced to read it past the buffers of the system, and the option that does it there.
 _RAW = {"aix": ("/dev/", "/dev/r"), "hpux": ("/disk/", "/rdisk/"), "solaris": ("/dsk/", "/rdsk/")}
 _DIRECT = {"linux": " iflag=direct"}
+_NAMED = {"linux": 'device=`named "$device" {serial}`\n'}  # a name by which a rule of sudo tells devices apart
 _SLOWEST = 10 << 20  # bytes a second that any device reads
 # By system: how `fuser` is asked for everybody who uses a mounted filesystem. It prints the processes, and nothing else, there.
 _FUSER = {"linux": "-m"}
@@ -44,9 +45,9 @@ class PlainReads:
     def device(self, serial: str, path: str, places: Places) -> Command:
         """By `dd` and `cksum`."""
         words = " ".join(f"{first} {count}" for first, count in places)
-        option = _DIRECT.get(self._system, "")
+        option, named = _DIRECT.get(self._system, ""), _NAMED.get(self._system, "").format(serial=shlex.quote(serial))
         text = f"""device={shlex.quote(raw_path(self._system, path))}
-set -- {words}
+{named}set -- {words}
 while [ $# -gt 1 ]; do
   echo "sum {serial} $1 `$S dd if="$device" bs={BLOCK} skip=$1 count=$2{option} 2>/dev/null | cksum`"
   shift; shift
@@ -74,6 +75,6 @@ done
 
 # Reads names, prints `file CRC BYTES NAME`; a name that a line cannot carry is passed over.
 _SUMS = """while IFS= read f; do
-  c=`$S cksum < "$f" 2>/dev/null` && echo "file $c $f"
+  c=`$S cksum "$f" < /dev/null 2> /dev/null` && { set -- $c; echo "file $1 $2 $f"; }
 done
 """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from core.errors import Refused
 from core.hosts import HostRef
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 
 BECOME = {"": "", "sudo": "sudo -n", "pfexec": "pfexec"}
 
@@ -55,6 +55,6 @@ def refuse_system(host: HostRef, mount_points: tuple[str, ...]) -> None:
         )
 
 
-def change(host: HostRef, title: str, text: str, before: str, *, limit: float = 300.0) -> Command:
+def change(host: HostRef, title: str, text: str, before: str, guard: Guard) -> Command:
     """A change on a host."""
-    return Command(host.name, title, text, Effect.CHANGE, prelude=before, timeout=limit)
+    return Command(host.name, title, text, Effect.CHANGE, prelude=before, timeout=300.0, guard=guard)

@@ -51,6 +51,14 @@ unused() { # SERIAL...: refuse when one of them is in a group of this host
 again() { # DISK: have VxVM read the private region now; it remembers the one of when the disk came online
   $S vxdisk offline "$1" && $S vxdisk online "$1"
 }
+ours() { # refuse unless the group is the one that this run imported, and the BCVs of the plan are in it
+  is=`group_id "$new"`
+  [ -n "$is" ] && [ "$is" = "`cat "$keep/uuid" 2>/dev/null`" ] || refuse "$new is not the group that this run imported"
+  for d in $ALL; do
+    u=`user_of "$d"`
+    [ "$u" = "$new" ] || refuse "$d is in group ${u:-none}, not in $new: it is not ours any more"
+  done
+}
 group_id() { # NAME: the identity of that group of this host, empty when there is none
   $S vxdg list | nawk -v g="$1" 'NR > 1 && $1 "" == g "" {print $NF}'
 }
@@ -91,6 +99,7 @@ ATTACH_UNDO = r"""
 look_at_disks
 unused $serials
 for s in $serials; do
+  [ -f "$RUN/keep/visible-$s" ] || continue # nothing was scanned for it, so nothing came
   for d in `disks_of "$s"`; do
     if grep "^$d\$" "$RUN/keep/visible-$s" > /dev/null 2>&1; then continue; fi
     $S vxdisk rm "$d" || fail "$d could not be removed from VxVM"
@@ -236,7 +245,7 @@ off=`records "$new" v | nawk '$4 != "ENABLED" {print $2}'`
 
 ACTIVATE_UNDO = r"""
 [ -n "`group_id "$new"`" ] || { echo "$new is not on this host"; exit 0; }
-[ "`user_of "$D0"`" = "$new" ] || refuse "$D0 is not in $new: it is not ours any more"
+ours
 $S vxvol -g "$new" stopall || fail "the volumes of $new could not be stopped"
 """
 
@@ -258,7 +267,9 @@ is=`mounted_at "$point"`
 if [ -d "$point" ]; then
   case `dirname "$point"`/ in
     "$prefix"/*) ;;
-    *) [ -z "`ls -A "$point" 2>/dev/null`" ] || refuse "$point is not empty";;
+    *)
+      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+      [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
 make_path "$point" || fail "$point could not be made"
@@ -269,7 +280,9 @@ mount_one "$kind" "$options" "$node" "$point"
 MOUNT_UNDO = r"""
 is=`mounted_at "$point"`
 case $is in
-  "$node") $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cu "$point" 2>&1`";;
+  "$node")
+    ours
+    $S umount "$point" || fail "$point could not be unmounted: `$S fuser -cu "$point" 2>&1`";;
   '') ;;
   *) refuse "$is is mounted at $point, not our copy";;
 esac

@@ -19,7 +19,7 @@ from core.errors import Refused
 from core.explain import EXPLAIN
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Explain, Phase, Step, StepKind
-from core.transport import Command, Effect
+from core.transport import Command, Effect, Guard
 from hostdrivers.reads import PlainReads
 from hostdrivers.script import change, facts, prelude, refuse_system
 from hostdrivers.solaris_scripts import (
@@ -42,8 +42,8 @@ from hostdrivers.solaris_scripts import (
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}")
 
 
-def _change(host: HostRef, title: str, text: str) -> Command:
-    return change(host, title, text, prelude(host.become, PATH, FUNCTIONS + MOUNTED))
+def _change(host: HostRef, title: str, text: str, guard: Guard = Guard.DEVICES) -> Command:
+    return change(host, title, text, prelude(host.become, PATH, FUNCTIONS + MOUNTED), guard)
 
 
 def attach(host: HostRef, bcvs: tuple[str, ...]) -> Step:
@@ -178,7 +178,7 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         ),
         command=_change(host, f"mount {mount_.mount_point}", body + facts(values) + MOUNT),
         fence=tuple(serial for serial, _ in request.bcvs),
-        undo=_change(host, f"unmount {mount_.mount_point}", facts(values) + MOUNT_UNDO),
+        undo=_change(host, f"unmount {mount_.mount_point}", _facts(request) + _devices(request) + facts(values) + MOUNT_UNDO),
     )
 
 
@@ -248,8 +248,8 @@ def table_entries(host: HostRef, request: ImportRequest) -> Step:
         f"Add {len(request.mounts)} mounts to /etc/vfstab of {host.name}",
         host.name,
         EXPLAIN["table"],
-        command=_change(host, "add entries to /etc/vfstab", facts(values) + TABLE),
-        undo=_change(host, "remove our entries from /etc/vfstab", facts(values) + TABLE_UNDO),
+        command=_change(host, "add entries to /etc/vfstab", facts(values) + TABLE, Guard.OWN_LINES),
+        undo=_change(host, "remove our entries from /etc/vfstab", facts(values) + TABLE_UNDO, Guard.OWN_LINES),
     )
 
 
@@ -289,6 +289,7 @@ rm -rf "$d"
         Effect.CHANGE,
         prelude=prelude(host.become, PATH),
         timeout=60,
+        guard=Guard.TIMER,
     )
 
 

@@ -23,6 +23,7 @@ from core.plan import Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
 from core.trust import HostKey, default_files, store_key
+from tui import accounts
 from tui.lines import answer, plan_lines
 from tui.outline import host_lines, set_lines
 from tui.progress import follow
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.command == "trust":
         return _trust(options, settings)
+    if options.command == "sudoers":
+        return accounts.run(options, settings)
     if options.command == "history" and (options.verify or options.head):
         return _verify(options, settings)
     read_only = options.read_only or options.command not in _CHANGE

@@ -23,6 +23,8 @@ def plan_lines(plan: Plan) -> list[str]:
         out.append(f"     {step.explain.what}")
         if step.fence:
             out.append(f"     only on: {', '.join(step.fence)}")
+        if step.command is not None and step.command.guard:
+            out.append(f"     guard: {step.command.guard.value}")
         if step.command is not None:
             out += [f"     | {line}" for line in shown(step.command).strip().splitlines()]
     return out

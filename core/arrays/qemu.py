@@ -19,7 +19,7 @@ from core.arrays.base import SplitMark, base_id, lost, whether_split
 from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
-from core.transport import Channel, Command, Effect, Status, Transport
+from core.transport import Channel, Command, Effect, Guard, Status, Transport
 from core.untrusted import json_of
 
 TRACK = 65536
@@ -116,7 +116,8 @@ class QemuArray:
         return self._devices[serial]
 
     def _command(self, title: str, lines: Iterable[str], effect: Effect = Effect.CHANGE) -> Command:
-        return Command(self._host, title, "\n".join(lines), effect, Channel.QMP, socket=self._socket)
+        guard = Guard.MARKS if effect is Effect.CHANGE else Guard.NONE
+        return Command(self._host, title, "\n".join(lines), effect, Channel.QMP, socket=self._socket, guard=guard)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -212,10 +213,26 @@ class QemuArray:
             array=True,
         )
 
+    def _fence(self, statuses: Iterable[PairStatus]) -> list[str]:
+        """Lines that fail, before anything is done, unless each BCV carries the mark by which it was seen.
+
+        Marks are disabled bitmaps, and `sm.w` is an enabled one, so to disable or enable them again changes nothing. A BCV
+        that was never established carries nothing to be known by: its name in the configuration is all there is.
+        """
+        lines = []
+        for status in statuses:
+            node, marks = self._node(status.pair.bcv), [m for m in _marks(status) if m not in (SPLIT, COPY)]
+            if marks:
+                lines.append(_line("block-dirty-bitmap-disable", {"node": node, "name": marks[0]}))
+            elif "written" in status.private:
+                lines.append(_line("block-dirty-bitmap-enable", {"node": node, "name": WRITTEN}))
+        return lines
+
     def _hide_lines(self, statuses: Iterable[PairStatus]) -> list[str]:
-        return [
-            _line("block-export-del", {"id": self._node(s.pair.bcv), "mode": "hard"}) for s in statuses if s.ready is not False
-        ]
+        """Take away what hosts may see; all BCVs are proved first."""
+        shown = [s for s in statuses if s.ready is not False]
+        gone = [_line("block-export-del", {"id": self._node(s.pair.bcv), "mode": "hard"}) for s in shown]
+        return [*self._fence(shown), *gone] if gone else []
 
     def establish(self, pairs: tuple[PairStatus, ...], *, full: bool = False) -> tuple[Step, ...]:
         """Hide the BCVs, then start the copies STD → BCV: of the differing tracks where both sides are tracked, else whole."""
@@ -315,12 +332,14 @@ class QemuArray:
         if not hidden:
             return ()
         nodes = [self._node(s.pair.bcv) for s in hidden]
+        fence = self._fence(hidden)
         lines = [
             _line("block-export-add", {"type": "nbd", "id": n, "node-name": n, "name": n, "writable": True}) for n in nodes
         ]
-        undo = self._command("hide the BCVs again", (_line("block-export-del", {"id": n, "mode": "hard"}) for n in nodes))
+        gone = [_line("block-export-del", {"id": n, "mode": "hard"}) for n in nodes]
+        undo = self._command("hide the BCVs again", [*fence, *gone])
         title = f"Make {len(nodes)} BCVs ready"
-        return (*self._book(pairs), self._step("ready", title, lines, (s.pair for s in hidden), _READY, undo))
+        return (*self._book(pairs), self._step("ready", title, [*fence, *lines], (s.pair for s in hidden), _READY, undo))
 
     def not_ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:
         """Hide the BCVs that are visible."""

@@ -27,7 +27,7 @@ from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
 from core.serial import canonical, symmetrix
-from core.transport import Command, Effect, Result, Status, Transport
+from core.transport import Command, Effect, Guard, Result, Status, Transport
 
 TRACK = 32768
 ENDED = 5977  # the microcode from which on there is no TimeFinder/Mirror
@@ -346,7 +346,7 @@ class SymmetrixArray:
     def _change(self, title: str, pairs: Iterable[PairStatus], words: str, command: str, before: str = "") -> Command:
         chosen = tuple(pairs)
         prelude, text = self._script(before + self._fence(chosen, words) + f"change {command}\n", (s.pair for s in chosen))
-        return Command(self._host, title, text, Effect.CHANGE, prelude=prelude, timeout=600.0)
+        return Command(self._host, title, text, Effect.CHANGE, prelude=prelude, timeout=600.0, guard=Guard.ARRAY)
 
     def _step(
         self, step_id: str, command: Command, pairs: Iterable[PairStatus], explain: Explain, undo: Command | None = None

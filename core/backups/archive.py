@@ -43,7 +43,7 @@ from core.backups.stores import HostStore, LocalStore, Store
 from core.backups.streams import Meter, ended_well, entries_of, pour
 from core.errors import CommandFailed, Refused, SplitmountError
 from core.jsonable import to_json
-from core.transport import Command, Effect, Result, Transport
+from core.transport import Command, Effect, Guard, Result, Transport
 from core.untrusted import json_of
 
 RECORD, MANIFEST, VERIFIED = "backup.json", "manifest.jsonl.zst", "verified.json"
@@ -56,10 +56,17 @@ def tar_command(host: str, become: str, mounted: str, source: str) -> Command:
     prefix = source.strip("/")
     rename = f" --transform={shlex.quote(_transform(prefix))}" if prefix else ""
     text = (
-        f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[become]}`gnu tar` --create --file=- --format=posix --numeric-owner --acls --xattrs "
-        f"--sparse --one-file-system --warning=no-file-ignored{rename} -C {shlex.quote(mounted)} ."
+        f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[become]}`gnu tar` --create --format=posix --numeric-owner --acls --xattrs "
+        f"--sparse --one-file-system --warning=no-file-ignored{rename} --file=- --directory={shlex.quote(mounted)} ."
     )
     return Command(host, f"read {mounted}", text)
+
+
+def tools_command(host: str, become: str) -> Command:
+    """Ask for the versions of the tools, the way in which they will be run."""
+    sudo = SUDO[become]
+    text = f"LC_ALL=C; export LC_ALL\n{GNU}{sudo}`gnu tar` --version\n{sudo}`gnu find` --version\n"
+    return Command(host, "GNU tar and find", text)
 
 
 def _transform(prefix: str) -> str:
@@ -92,9 +99,7 @@ class ArchiveDriver:
 
     async def check(self, transport: Transport, host: str, become: str) -> tuple[str, ...]:
         """Whether the target has the tools that read it, and the repository can be written."""
-        sudo = SUDO[become]
-        text = f"LC_ALL=C; export LC_ALL\n{GNU}{sudo}`gnu tar` --version\n{sudo}`gnu find` --version\n"
-        tools = await transport.run(Command(host, "GNU tar and find", text))
+        tools = await transport.run(tools_command(host, become))
         wrong = [
             f"{host}: {tool} is missing, or may not be run" for tool in ("GNU tar", "GNU find") if tool not in tools.stdout
         ]
@@ -280,7 +285,9 @@ class ArchiveDriver:
         odd = escapes(await self._manifest(store, (set_name, name), record))
         if odd:
             raise Refused(f"the backup holds names that lead out of the directory: {odd[0]!a}; nothing was restored")
-        begin = Command(host, "make the directory for the restore", empty_directory(request.become, directory), Effect.CHANGE)
+        look = f"{SUDO[request.become]}ls -di \"$WHERE\" | awk '{{print $1}}'\n"
+        text = empty_directory(request.become, directory) + look
+        begin = Command(host, "make the directory for the restore", text, Effect.CHANGE, guard=Guard.EMPTY)
         made = await transport.run(begin)
         if made.exit_status == 90:
             raise Refused(f"{host}: {made.stderr.strip()}")
@@ -288,7 +295,7 @@ class ArchiveDriver:
         meter, said = Meter(report, record.bytes), ""
         for data in _data_files(record):
             pieces = _unpacked(store, (set_name, name, data), record)
-            said += await pour(transport, _extract(request, data), pieces, meter)
+            said += await pour(transport, extract_command(request, data, made.stdout.strip()), pieces, meter)
         (there,) = await count_trees(transport, host, request.become, (directory,))
         if (there.files, there.bytes) != (record.files, record.bytes):
             raise CommandFailed(
@@ -318,11 +325,20 @@ class ArchiveDriver:
         return _unpacked(self._store(transport), (record.set_name, record.id, name), record)
 
 
-def _extract(request: RestoreRequest, data: str) -> Command:
-    """The tar that writes; every extended attribute, since by default it would bring back only the user's own."""
+def extract_command(request: RestoreRequest, data: str, inode: str) -> Command:
+    """The tar that writes, into the very directory that was proved empty; the first one proves it again.
+
+    Every extended attribute is named, since by default it would bring back only the user's own.
+    """
+    sudo, where = SUDO[request.become], shlex.quote(request.directory)
+    same = (
+        f'WHERE={where}\n[ "`{sudo}ls -di "$WHERE" | awk \'{{print $1}}\'`" = {shlex.quote(inode)} ] || '
+        '{ echo "refused: $WHERE is not the directory that was empty; nothing was written" >&2; exit 90; }\n'
+    )
+    first = empty_directory(request.become, request.directory) if data == "data-0.tar.zst" else ""
     flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
-    text = f"LC_ALL=C; export LC_ALL\n{GNU}exec {SUDO[request.become]}`gnu tar` {flags} -C {shlex.quote(request.directory)}"
-    return Command(request.host, f"restore {data}", text, Effect.CHANGE)
+    text = f"{first}{same}LC_ALL=C; export LC_ALL\n{GNU}exec {sudo}`gnu tar` {flags} -C {where}"
+    return Command(request.host, f"restore {data}", text, Effect.CHANGE, guard=Guard.EMPTY)
 
 
 def _data_files(record: BackupRecord) -> list[str]:

@@ -22,7 +22,7 @@ from core.backups.manifest import (
 )
 from core.backups.streams import Meter, ended_well, entries_of, pour
 from core.errors import CommandFailed, Refused
-from core.transport import Command, Effect, Transport
+from core.transport import Command, Effect, Guard, Transport
 
 
 def within(path: str, tops: Iterable[str]) -> bool:
@@ -65,7 +65,7 @@ def command_of(what: PutBack, stream: TarStream) -> Command:
         f"{mounted_or_refuse(what.become, points)}exec {SUDO[what.become]}`gnu tar` {flags}{strip} -C {shlex.quote(what.prefix or '/')}"
         f" -- {' '.join(shlex.quote(member) for member in members)}\n"
     )
-    return Command(what.host, f"put back {stream.title}", text, Effect.CHANGE)
+    return Command(what.host, f"put back {stream.title}", text, Effect.CHANGE, guard=Guard.MOUNTED)
 
 
 def commands_of(driver: BackupDriver, record: BackupRecord, what: PutBack) -> tuple[Command, ...]:

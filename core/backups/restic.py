@@ -20,10 +20,10 @@ from core.backups.manifest import Counted, added, count_trees, empty_directory, 
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
 from core.jobs import JobEnd, JobRef, run_job
 from core.secrets import without_passwords
-from core.transport import Command, Effect, Result, Status, Transport
+from core.transport import Command, Effect, Guard, Result, Status, Transport
 from core.untrusted import json_of
 
-_SUDO = {"": "", "sudo": "sudo -n -E ", "pfexec": "pfexec "}  # the environment says where the repository and password are
+_SUDO = {"": "", "sudo": "sudo -n ", "pfexec": "pfexec "}
 TAG = "splitmount"
 DAY = 86400.0  # seconds
 _TIME = "%Y%m%dT%H%M%S.%fZ"
@@ -99,8 +99,46 @@ class ResticDriver:
         file = _SOURCED.replace("FILE", shlex.quote(self._environment_file)) if self._environment_file else ""
         return file + "".join(f"{name}={shlex.quote(value)}; export {name}\n" for name, value in values.items())
 
+    def _call(self, become: str, *arguments: str) -> str:
+        """One restic. Behind sudo, where and by which password stands in its arguments, which a rule of sudo can see.
+
+        An environment that a user may choose would let root's restic run any command of his (RESTIC_PASSWORD_COMMAND).
+        """
+        head = [f"{_SUDO[become]}restic"]
+        if become:
+            places = (
+                ("--repo", self._repository),
+                ("--password-command", self._password_command),
+                ("--password-file", self._password_file),
+            )
+            head += [shlex.quote(word) for option, value in places if value for word in (option, value)]
+        return " ".join((*head, *(shlex.quote(argument) for argument in arguments)))
+
+    def looks(self, request: BackupRequest, snapshot: str) -> tuple[Command, ...]:
+        """Every restic that tells of backups and gives no file away."""
+        names = self._set_tag(request.set_name)
+        calls = (("cat", "config"), ("snapshots", "--json", "--tag", names), ("ls", "--json", snapshot))
+        return tuple(self._read(request.host, request.become, "look into the repository", *words) for words in calls)
+
+    def calls(self, request: BackupRequest, time: str, snapshot: str) -> tuple[Command, ...]:
+        """Every other restic that this driver ever runs for a set, but the one that writes files."""
+        host, become = request.host, request.become
+        dump = self._read(host, become, "read the snapshot", "dump", snapshot, "/")
+        changes = (*((("init",),) if self._create else ()), ("check",), ("dump", "--no-lock", snapshot, "/"))
+        texts = [self._call(become, *words) for words in changes]
+        tags = _tags(request, request.run, request.run, request.run, request.run)
+        backup = self._backup_script(request, time, tags)
+        return (
+            dump,
+            *(Command(host, "restic", text, Effect.CHANGE, guard=Guard.REPOSITORY) for text in (backup, *texts)),
+        )
+
+    @staticmethod
+    def _set_tag(set_name: str) -> str:
+        return f"{TAG},set={_quoted(set_name)}"
+
     def _read(self, host: str, become: str, title: str, *arguments: str) -> Command:
-        text = f"{self._environment()}exec {_call(become, *arguments, '--no-lock', '--no-cache')}\n"
+        text = f"{self._environment()}exec {self._call(become, *arguments, '--no-lock', '--no-cache')}\n"
         return Command(host, title, text, timeout=600)
 
     def _backup_script(self, request: BackupRequest, time: str, tags: Mapping[str, str]) -> str:
@@ -110,14 +148,14 @@ class ResticDriver:
         for mounted, source in request.trees:
             flags += ["--tag", f"tree={_quoted(mounted)}={_quoted(source)}"]
         head = ("backup", "--json", "--one-file-system", "--host", request.set_name, "--time", time)
-        call = _call(request.become, *head, *flags, "--", *(mounted for mounted, _ in request.trees))
-        return f"{self._environment()}{call}\n{_TAKE_BACK.replace('{restic}', _call(request.become))}"
+        call = self._call(request.become, *head, *flags, "--", *(mounted for mounted, _ in request.trees))
+        return f"{self._environment()}{call}\n{_TAKE_BACK.replace('{restic}', self._call(request.become))}"
 
     def commands(self, request: BackupRequest) -> tuple[Command, ...]:
         """What `run` sends; times and counts are not known before it."""
         tags = _tags(request, at="TIME OF THE SPLIT", taken="NOW", files="COUNTED", size="COUNTED")
         text = self._backup_script(request, "TIME OF THE SPLIT", tags)
-        return (Command(request.host, "restic backup", text, Effect.CHANGE, live=True),)
+        return (Command(request.host, "restic backup", text, Effect.CHANGE, live=True, guard=Guard.REPOSITORY),)
 
     # --- the repository ---------------------------------------------------------------------------------------------
 
@@ -143,8 +181,10 @@ class ResticDriver:
             return
         if not (self._create and _is_missing(opened)):
             raise CommandFailed(self._cannot_open(opened))
-        text = f"{self._environment()}exec {_call(request.become, 'init')}\n"
-        _good(await transport.run(Command(request.host, "restic init", text, Effect.CHANGE, timeout=120)))
+        text = f"{self._environment()}exec {self._call(request.become, 'init')}\n"
+        _good(
+            await transport.run(Command(request.host, "restic init", text, Effect.CHANGE, timeout=120, guard=Guard.REPOSITORY))
+        )
 
     # --- backup -----------------------------------------------------------------------------------------------------
 
@@ -172,7 +212,7 @@ class ResticDriver:
 
     async def verify(self, transport: Transport, request: BackupRequest, record: BackupRecord, report: Report) -> BackupRecord:
         """restic's own check, all data of this snapshot read back, and what it holds against what the trees hold."""
-        check, read_back = _call(request.become, "check"), _call(request.become, "dump", "--no-lock", record.id, "/")
+        check, read_back = self._call(request.become, "check"), self._call(request.become, "dump", "--no-lock", record.id, "/")
         text = f"{self._environment()}{check} || exit\n{read_back} > /dev/null\n"
         await _job(transport, request, "restic check", text, None)
         held = await self._held(transport, request, record.id)
@@ -209,7 +249,7 @@ class ResticDriver:
         return await self._snapshots(transport, host, become, set_name)
 
     async def _snapshots(self, transport: Transport, host: str, become: str, set_name: str) -> tuple[BackupRecord, ...]:
-        arguments = ("snapshots", "--json", "--tag", f"{TAG},set={_quoted(set_name)}")
+        arguments = ("snapshots", "--json", "--tag", self._set_tag(set_name))
         result = _good(await transport.run(self._read(host, become, "list snapshots", *arguments)))
         return self.snapshots_of(host, set_name, result.stdout)
 
@@ -230,9 +270,9 @@ class ResticDriver:
         if len(fitting) != 1:
             raise Refused(f"{len(fitting)} snapshots of {request.set_name} begin with {request.backup!a}; nothing was restored")
         (record,) = fitting
-        call = _call(request.become, "restore", record.id, "--target", directory)
+        call = self._call(request.become, "restore", record.id, "--target", directory)
         text = f"{empty_directory(request.become, directory)}{self._environment()}exec {call}\n"
-        await _job(transport, request, "restic restore", text, None)
+        await _job(transport, request, "restic restore", text, None, Guard.EMPTY)
         (there,) = await count_trees(transport, host, request.become, (directory,))
         if (there.files, there.bytes) != (record.files, record.bytes):
             raise CommandFailed(
@@ -299,20 +339,17 @@ class _Held:
         return f"{self.names} names, {self.files} files, {self.bytes} bytes"
 
 
-def _call(become: str, *arguments: str) -> str:
-    return " ".join((f"{_SUDO[become]}restic", *(shlex.quote(argument) for argument in arguments)))
-
-
 async def _job(
     transport: Transport,
     request: BackupRequest | RestoreRequest,
     title: str,
     text: str,
     heard: Callable[[str], None] | None,
+    guard: Guard = Guard.REPOSITORY,
 ) -> JobEnd:
     """A remote job of ours to its good end; CommandFailed, Refused (90) or OutcomeUnknown otherwise."""
     place = f"{request.job_dir}/{title.replace(' ', '-')}"
-    command = Command(request.host, title, text, Effect.CHANGE, live=True, timeout=DAY)
+    command = Command(request.host, title, text, Effect.CHANGE, live=True, timeout=DAY, guard=guard)
     end = await run_job(transport, command, JobRef(request.host, request.job_dir, place, request.become), heard)
     where = f"{request.host}: {title}"
     if end.status is Status.UNKNOWN:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.errors import CommandFailed, OutcomeUnknown, Refused
-from core.transport import Command, Effect, Result, Status, Transport
+from core.transport import Command, Effect, Guard, Result, Status, Transport
 
 PIECE = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -152,7 +152,8 @@ class HostStore:
         return shlex.quote("/".join((self._root.rstrip("/"), *checked(names))))
 
     async def _do(self, title: str, text: str, effect: Effect = Effect.CHANGE) -> str:
-        command = Command(self._host, title, f"LC_ALL=C; export LC_ALL; umask 077\n{text}\n", effect)
+        guard = Guard.REPOSITORY if effect is Effect.CHANGE else Guard.NONE
+        command = Command(self._host, title, f"LC_ALL=C; export LC_ALL; umask 077\n{text}\n", effect, guard=guard)
         return _good(await self._transport.run(command)).stdout
 
     @asynccontextmanager
@@ -160,7 +161,8 @@ class HostStore:
         """Write a new file."""
         path = self._path(names)
         text = f"umask 077; set -C; cat > {path} && sync"
-        async with self._transport.stream(Command(self._host, f"write {names[-1]}", text, Effect.CHANGE)) as stream:
+        command = Command(self._host, f"write {names[-1]}", text, Effect.CHANGE, guard=Guard.REPOSITORY)
+        async with self._transport.stream(command) as stream:
             yield stream
             _good(await stream.finish())
 

@@ -11,6 +11,7 @@ from hostdrivers.emulated.machine import MODERN, Slot
 from hostdrivers.emulated.program import Answer, Call, Failed, Program, Usage
 from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, allocate, write_label
 
+BY_ID = "/dev/disk/by-id"  # as by the rule for udev that docs/accounts.md has
 SCAN = "/sys/class/scsi_host/host0/scan"
 
 
@@ -23,6 +24,7 @@ class Linux(LinuxLvm):
         """Every device that is visible from the start."""
         super().boot()
         self.write_file(SCAN, b"")
+        self.root.mkdir(BY_ID, True)
         self.write_file("/sys/block/vda/size", b"2867200\n")  # the system's own disk, which tells no serial
         self.write_file("/dev/vda", bytes(4096))
         for slot in self.slots:
@@ -48,10 +50,13 @@ class Linux(LinuxLvm):
             self.write_file(f"{top}/{name}", text.encode())
         self.write_file(f"{top}/device/vpd_pg80", b"\0\x80\0" + bytes([len(serial)]) + serial)
         self.write_file(f"/dev/{slot.name}", b"")
+        if not self.root.exists(f"{BY_ID}/splitmount-{disk.serial}"):
+            self.root.symlink(f"/dev/{slot.name}", f"{BY_ID}/splitmount-{disk.serial}")
 
     def detach(self, slot: Slot) -> None:
         """The kernel forgets a device."""
-        for path in (f"/sys/block/{slot.name}", f"/sys/class/block/{slot.name}", f"/dev/{slot.name}"):
+        link = f"{BY_ID}/splitmount-{slot.disk.serial}"
+        for path in (f"/sys/block/{slot.name}", f"/sys/class/block/{slot.name}", f"/dev/{slot.name}", link):
             if self.root.exists(path):
                 self.root.remove(path, True)
         slot.seen, slot.name = False, ""
@@ -61,8 +66,9 @@ class Linux(LinuxLvm):
         return sorted((f"/dev/{s.name}", s.disk) for s in self.slots if s.seen)
 
     def device(self, path: str) -> Disk | None:
-        """/dev/sda."""
-        return next((disk for name, disk in self.named() if name == path), None)
+        """/dev/sda, or its name by its serial."""
+        serial = path.removeprefix(f"{BY_ID}/splitmount-")
+        return next((disk for name, disk in self.named() if name == path or disk.serial == serial), None)
 
     def scan(self) -> None:
         """A SCSI scan; serials are read again, as a rescan of the device does."""

@@ -43,7 +43,7 @@ class LinuxFiles(Machine):
                           "/run", "/mnt", "/srv", "/etc/lvm"):  # fmt: skip
             self.root.mkdir(directory, True)
         self.root.write_file("/etc/os-release", _RELEASE.encode())
-        self.root.write_file("/etc/fstab", b"")
+        self.root.write_file("/etc/fstab", b"# what is mounted when this host starts\n")
         self.root.write_file("/proc/swaps", b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
         self.root.write_file("/proc/sys/kernel/random/boot_id", b"5f0c0b4e-6c1f-4f5e-9a53-0a7a3a2f4c11\n")
 

@@ -97,7 +97,7 @@ class SolarisFiles(Machine):
             "/usr/xpg4/bin/id": tools.id_posix,
         }  # fmt: skip
         return {**table, "compress": tools.reads_input(_compress), "uncompress": lambda call: _uncompress(self, call),
-                "cksum": tools.reads_input(_cksum)}  # fmt: skip
+                "cksum": tools.reads_input(lambda call: _cksum(self, call))}  # fmt: skip
 
     def _id(self, call: Call) -> Answer:
         if call.argv not in ((), ("-a",)):
@@ -286,7 +286,9 @@ def _uncompress(machine: Machine, call: Call) -> Answer:
         raise Failed(f"{call.argv[1]}: corrupt input") from error
 
 
-def _cksum(call: Call) -> Answer:
-    if call.argv:
-        raise Usage("cksum: this emulator reads its standard input only")
-    return Answer(f"{zlib.crc32(call.stdin)} {len(call.stdin)}\n")
+def _cksum(machine: Machine, call: Call) -> Answer:
+    """Of its standard input, or of one file, whose name it prints then."""
+    if len(call.argv) > 1:
+        raise Usage("cksum: this emulator reads one file only")
+    data = machine.read_file(call.argv[0]) if call.argv else call.stdin
+    return Answer(f"{zlib.crc32(data)} {len(data)}{''.join(f' {name}' for name in call.argv)}\n")

@@ -301,7 +301,12 @@ _EXTRACT = (
 
 
 def _directory(argv: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, list[str]]:
-    rest = [word for word in argv if word not in known]
+    rest = [
+        part
+        for word in argv
+        if word not in known
+        for part in (("-C", word[12:]) if word.startswith("--directory=") else (word,))
+    ]
     if "-C" not in rest or rest.index("-C") + 1 >= len(rest):
         raise Usage("tar: no directory", 2)
     at = rest.index("-C")

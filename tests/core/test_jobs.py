@@ -18,12 +18,12 @@ from core import jobs
 from core.errors import ReadOnlyRefused, TransportError
 from core.jobs import JobEnd, JobPhase, JobRef, launch_script, look_script, parse_look, read_job, run_job
 from core.ssh import SshTransport
-from core.transport import Command, Effect, Status
+from core.transport import Command, Effect, Guard, Status
 from tests.core.sshserver import Server, ServerProcess, connected, openssh, serve
 
 
 def change(text: str, **more: Any) -> Command:
-    return Command("alpha", "step", text, Effect.CHANGE, **more)
+    return Command("alpha", "step", text, Effect.CHANGE, guard=Guard.OWN_DIRECTORY, **more)
 
 
 def ref(directory: Path, name: str = "0001-step") -> JobRef:
@@ -208,7 +208,7 @@ async def test_a_job_that_cannot_be_sent_raises_and_one_that_cannot_be_made_is_r
         assert re.search(r"^refused: .*cannot be made$", end.stderr, re.MULTILINE)
         other = JobRef("beta", "/tmp/r", "/tmp/r/s")
         with pytest.raises(TransportError, match="beta: no such host"):
-            await run_job(transport, Command("beta", "step", "true\n", Effect.CHANGE), other)
+            await run_job(transport, Command("beta", "step", "true\n", Effect.CHANGE, guard=Guard.OWN_DIRECTORY), other)
     assert not (tmp_path / "done").exists()
 
 

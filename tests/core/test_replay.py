@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigError, ReadOnlyRefused, TransportError
 from core.replay import Recorder, ReplayTransport
-from core.transport import Channel, Command, Effect, Status
+from core.transport import Channel, Command, Effect, Guard, Status
 from tests.core.sshserver import connected, serve
 
 ASK = Command("alpha", "count", "")
@@ -24,7 +24,7 @@ async def test_a_recorded_estate_answers_again_in_order_and_then_stays(tmp_path:
         first = await recorder.run(ask)
         await recorder.run(ask)
         await recorder.run(Command("alpha", "fail", "exit 4\n"))
-        await recorder.run(Command("alpha", "change", "true\n", Effect.CHANGE))
+        await recorder.run(Command("alpha", "change", "true\n", Effect.CHANGE, guard=Guard.OWN_DIRECTORY))
         session = await recorder.session(Command("alpha", "held", "echo ready; read a\n"))
         await session.expect(("ready",), 5)
         await session.close()
@@ -50,9 +50,9 @@ async def test_a_transcript_refuses_changes_and_names_what_it_does_not_know(tmp_
         await replay.run(ASK)
     for channel in Channel:
         with pytest.raises(ReadOnlyRefused):
-            await replay.run(Command("alpha", "change", "true\n", Effect.CHANGE, channel))
+            await replay.run(Command("alpha", "change", "true\n", Effect.CHANGE, channel, guard=Guard.OWN_DIRECTORY))
     with pytest.raises(ReadOnlyRefused):
-        await replay.session(Command("alpha", "freeze", "true\n", Effect.CHANGE))
+        await replay.session(Command("alpha", "freeze", "true\n", Effect.CHANGE, guard=Guard.OWN_DIRECTORY))
     with pytest.raises(TransportError, match="no sessions"):
         await replay.session(ASK)
     with pytest.raises(TransportError, match="no streams"):

@@ -18,7 +18,7 @@ import pytest
 
 from core.errors import HostKeyChanged, HostKeyUnknown, OutcomeUnknown, ReadOnlyRefused, TransportError
 from core.ssh import Limits, SshTransport
-from core.transport import ByteStream, Channel, Command, Effect, Status, bind
+from core.transport import ByteStream, Channel, Command, Effect, Guard, Status, bind
 from tests.core.sshserver import QUICK, ServerProcess, connected, free_port, openssh, serve
 
 QSD = shutil.which("qemu-storage-daemon")
@@ -29,11 +29,12 @@ def read(text: str, **more: Any) -> Command:
 
 
 def change(text: str, **more: Any) -> Command:
-    return Command("alpha", "do", text, Effect.CHANGE, **more)
+    return Command("alpha", "do", text, Effect.CHANGE, guard=Guard.OWN_DIRECTORY, **more)
 
 
 def asking(verb: str, socket: Path, effect: Effect = Effect.READ, **more: Any) -> Command:
-    return Command("alpha", verb, json.dumps({"execute": verb}), effect, Channel.QMP, socket=str(socket), **more)
+    guard = Guard.MARKS if effect is Effect.CHANGE else Guard.NONE
+    return Command("alpha", verb, json.dumps({"execute": verb}), effect, Channel.QMP, socket=str(socket), guard=guard, **more)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -449,7 +450,7 @@ async def test_a_stream_whose_connection_is_lost_ends_unknown(tmp_path: Path) ->
 async def test_a_stream_that_is_left_early_does_not_hang(tmp_path: Path, effect: Effect) -> None:
     async with serve(tmp_path) as server, connected(tmp_path, server, limits=replace(QUICK, channels=1)) as transport:
         began = time.monotonic()
-        async with transport.stream(Command("alpha", "s", "yes\n", effect)) as stream:
+        async with transport.stream(Command("alpha", "s", "yes\n", effect, guard=Guard.OWN_DIRECTORY)) as stream:
             await stream.read()
         assert time.monotonic() - began < 4
         assert (await transport.run(read("true\n"))).status is Status.OK

@@ -31,7 +31,7 @@ from core.model import (
 )
 from core.plan import Explain, Phase, Step, StepKind
 from core.settings import BackupSettings, MountSettings, SetSettings, Settings
-from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, Transport, late_names
+from core.transport import ByteStream, Channel, Command, Effect, Guard, Result, Session, Status, Transport, late_names
 
 SIZE = 1 << 28
 PAIRS = (Pair("7902C000", "790B4000"), Pair("7902D000", "790B5000"))
@@ -166,7 +166,7 @@ class ToyTransport:
 
 
 def _array_step(title: str, verb: str, bcvs: list[str], mark: str = "", undo: Command | None = None) -> Step:
-    command = Command("mgmt", title, json.dumps([verb, mark, bcvs]), Effect.CHANGE, Channel.QMP)
+    command = Command("mgmt", title, json.dumps([verb, mark, bcvs]), Effect.CHANGE, Channel.QMP, guard=Guard.MARKS)
     return Step(
         title.replace(" ", "-"), Phase.MIRRORS, StepKind.COMMAND, title, "mgmt", TOY_EXPLAIN, command=command, undo=undo,
         fence=tuple(bcvs), array=True,
@@ -280,7 +280,7 @@ class ToyHost:
         return HostFacts(host.name, "linux", result.started, groups=groups, mount_points=mounts)
 
     def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
-        return Command(host.name, "freeze", " ".join(mount_points), Effect.CHANGE)
+        return Command(host.name, "freeze", " ".join(mount_points), Effect.CHANGE, guard=Guard.TIMER)
 
     def _step(self, host: HostRef, phase: Phase, name: str, needs: str, extra: str = "") -> Step:
         here = self.world.root / "target"
@@ -294,8 +294,8 @@ class ToyHost:
             title,
             host.name,
             TOY_EXPLAIN,
-            command=Command(host.name, title, do, Effect.CHANGE),
-            undo=Command(host.name, f"undo {title}", undo, Effect.CHANGE),
+            command=Command(host.name, title, do, Effect.CHANGE, guard=Guard.DEVICES),
+            undo=Command(host.name, f"undo {title}", undo, Effect.CHANGE, guard=Guard.DEVICES),
         )
 
     def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
@@ -343,7 +343,7 @@ class ToyBackup:
         return ()
 
     def commands(self, request: BackupRequest) -> tuple[Command, ...]:
-        return (Command(request.host, "copy", "toy copy\n", Effect.CHANGE),)
+        return (Command(request.host, "copy", "toy copy\n", Effect.CHANGE, guard=Guard.REPOSITORY),)
 
     async def run(self, transport: Transport, request: BackupRequest, report: Report) -> BackupRecord:
         self.requests.append(request)

@@ -16,7 +16,7 @@ from core.operations import import_requests
 from core.plan import Step
 from core.settings import HostSettings, SetSettings, Settings
 from core.ssh import SshTransport
-from core.transport import Command, Effect, Result, Status, bind
+from core.transport import Command, Effect, Guard, Result, Status, bind
 
 RUN = "/var/tmp/splitmount/contract"
 
@@ -91,7 +91,7 @@ class Subject:
             if step.undo is not None:
                 result = await self.send(step.undo)
                 assert result.exit_status == 0, (step.id, result.stderr)
-        await self.send(Command(self.target.name, "tidy", f"rm -rf {RUN}", Effect.CHANGE))
+        await self.send(Command(self.target.name, "tidy", f"rm -rf {RUN}", Effect.CHANGE, guard=Guard.OWN_DIRECTORY))
 
     async def facts(self, host: HostRef) -> HostFacts:
         """Discover it now."""

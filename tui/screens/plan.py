@@ -34,6 +34,8 @@ def step_text(step: Step, command: Command | None = None) -> Text:
     part("What can go wrong", step.explain.risk)
     part("Check by hand", step.explain.by_hand)
     part("Only on the devices with serial", ", ".join(line(serial) for serial in step.fence))
+    if step.command is not None and step.command.guard:
+        part("What keeps it to that", step.command.guard.value)
     exact = command or step.command
     part(f"Exact commands, on {exact.host}" if exact else "", shown(exact).strip() if exact else "")
     part("Taken back by", shown(step.undo).strip() if step.undo else "")

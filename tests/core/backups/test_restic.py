@@ -19,7 +19,7 @@ import pytest
 from core.backups.base import BackupRecord, BackupRequest, Progress, RestoreRequest
 from core.backups.restic import ResticDriver, _explained, _hear, _is_missing
 from core.errors import CommandFailed, ParseError, Refused
-from core.transport import Command, Effect, Result, Status
+from core.transport import Command, Effect, Guard, Result, Status
 from tests.core.backups.localtransport import LocalTransport
 from tests.core.backups.test_archive import photograph, populate, quiet
 
@@ -276,7 +276,9 @@ async def test_a_restore_never_touches_a_directory_that_holds_something(place: P
 async def test_a_snapshot_without_our_tags_is_not_taken_for_a_backup(place: Place) -> None:
     await place.backed_up()
     call = f"{place.driver._environment()}restic backup -q --tag splitmount,set=payroll '{place.points[0]}'\n"
-    assert (await place.transport.run(Command("target", "by hand", call, Effect.CHANGE))).status is Status.OK
+    assert (
+        await place.transport.run(Command("target", "by hand", call, Effect.CHANGE, guard=Guard.REPOSITORY))
+    ).status is Status.OK
     with pytest.raises(ParseError, match="lacks the tags"):
         await place.driver.list(place.transport, "target", "", "payroll")
 
@@ -300,7 +302,8 @@ def test_what_restic_says_follows_what_it_means() -> None:
 async def test_the_plan_shows_the_call_with_every_tree(place: Place) -> None:
     (command,) = place.driver.commands(replace(place.request, become="sudo"))
     assert command.effect is Effect.CHANGE
-    assert "sudo -n -E restic backup --json --one-file-system --host payroll" in command.text
+    assert "sudo -n restic --repo " in command.text  # the account's environment must not tell root's restic what to run
+    assert " backup --json --one-file-system --host payroll" in command.text
     assert all(str(point) in command.text for point in place.points)
 
 
