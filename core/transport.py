@@ -39,7 +39,6 @@ class Guard(StrEnum):
     REPOSITORY = "writes only new names in the backup repository"
     TIMER = "writes nothing: it holds writes back for seconds, and a timer on the host lets go"
     APPLICATION = "the configuration's own command for the application"
-    JOURNAL = "as an older journal has it"
 
     @property
     def fenced(self) -> bool:

@@ -19,7 +19,8 @@ from hostdrivers.catalogue import Sides, privileged
 from hostdrivers.pins import PINS
 from hostdrivers.privileges import LeftOut, OwnMount, Role, Rule, Scope, rules
 from hostdrivers.sudoers import argument_text, rbac, sudoers
-from tui.lines import answer, say
+from tui.lines import answer
+from tui.say import say
 from tui.wiring import BACKUPS
 
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         rows = [{"command": r.path, "arguments": argument_text(r), "for": list(r.titles)} for r in made]
         left = [{"command": one.text, "reason": one.reason, "for": list(one.titles)} for one in lacking]
         return answer({"host": options.host, "role": role.value, "rules": rows, "left_out": left})
-    say(text.rstrip("\n"))
+    say(*text.rstrip("\n").split("\n"))
     if not any(one.reason.startswith("no kept map") for one in lacking):
         return 0
     print(  # noqa: T201
