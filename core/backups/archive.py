@@ -12,9 +12,9 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,14 @@ def _transform(prefix: str) -> str:
     return f"flags=rhS;s,^\\.,{safe},"
 
 
+def _new_id(taken: datetime, split_id: str, there: Iterable[str]) -> str:
+    """A name that no backup has: two of one split may begin within one second."""
+    names = {name.removesuffix(".partial") for name in there}
+    while (backup := f"{taken:%Y%m%dT%H%M%SZ}-{split_id}") in names:
+        taken += timedelta(seconds=1)
+    return backup
+
+
 class ArchiveDriver:
     """Fits `core.backups.base.BackupDriver`."""
 
@@ -116,7 +124,7 @@ class ArchiveDriver:
         """Copy every tree; the backup gets its name only when all of it is on disk."""
         store, taken = self._store(transport), datetime.now(UTC)
         counted = await _count(transport, request)
-        backup = f"{taken:%Y%m%dT%H%M%SZ}-{request.split_id}"
+        backup = _new_id(taken, request.split_id, await store.names(request.set_name))
         if not _ID.fullmatch(backup):
             raise Refused(f"{request.split_id!a} cannot be part of a backup's name")
         partial = (request.set_name, backup + ".partial")

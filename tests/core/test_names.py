@@ -10,7 +10,7 @@ import pytest
 from core.errors import SplitmountError
 from core.facade import PlanRequest
 from core.names import odd_binding, odd_name
-from core.transport import Command, Effect
+from core.transport import Effect
 from tests.core.toy import ToyHost, source_facts
 from tests.tui.toyengine import toy_engine
 
@@ -61,7 +61,7 @@ def test_a_job_that_names_a_made_up_value_fails_and_is_taken_back(tmp_path: Path
         made = step(self, host, request)  # type: ignore[arg-type]
         assert made.command is not None
         text = made.command.text + "printf '@bind path.x /dev/@\\173y}@\\n'\n"
-        return replace(made, command=Command(made.command.host, made.command.title, text, Effect.CHANGE))
+        return replace(made, command=replace(made.command, text=text))
 
     monkeypatch.setattr(ToyHost, "import_group", spoiled)
     try:

@@ -51,7 +51,6 @@ GUARDS = {
     "core/locks.py": {"OWN_DIRECTORY"},
     "core/moments.py": {"APPLICATION"},
     "core/operations.py": {"OWN_DIRECTORY", "TIMER"},
-    "core/past.py": {"JOURNAL"},
     "core/rehearse.py": {"APPLICATION"},
     "hostdrivers/aix_steps.py": {"DEVICES", "TIMER"},
     "hostdrivers/hpux_steps.py": {"DEVICES", "OWN_LINES"},

@@ -129,7 +129,7 @@ class Lab:
         alone = f"{self.serial_of['own0']}\t{self.serial_of['bcvown0']}\n"
         (self.directory / "pairs-alone.txt").write_text(alone)
         (self.directory / "pairs.txt").write_text("".join(line for group in lines.values() for line in group))
-        self.config.write_text(yaml.safe_dump(self._settings(), sort_keys=False))
+        self.config.write_text(plain_yaml(self._settings()))
 
     def _pair_line(self, number: int) -> str:
         return f"{self.serial_of[f'std{number}']}\t{self.serial_of[f'bcv{number}']}\n"
@@ -223,3 +223,15 @@ def open_lab(directory: Path | None = None) -> Iterator[Lab]:
         leash.close()
         if directory is None:
             shutil.rmtree(work, ignore_errors=True)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what is shared twice, as a person would: the product takes no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def plain_yaml(body: object) -> str:
+    """A configuration as text."""
+    return yaml.dump(body, Dumper=_Plain, sort_keys=False)

@@ -29,7 +29,7 @@ from core.plan import Plan
 from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
 from core.transport import ByteStream, Command, Effect, Result, Session, Transport
-from tests.lab.estate import Lab
+from tests.lab.estate import Lab, plain_yaml
 from tui.wiring import build_engine
 
 RUN_LIMIT = 600.0
@@ -175,7 +175,7 @@ def config_of(lab: Lab, change: Callable[[dict[str, Any]], None] | None = None) 
     body = yaml.safe_load(lab.config.read_text())
     change(body)
     path = lab.directory / "changed.yaml"
-    path.write_text(yaml.safe_dump(body, sort_keys=False))
+    path.write_text(plain_yaml(body))
     return path
 
 

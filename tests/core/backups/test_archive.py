@@ -21,7 +21,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.backups.archive import ArchiveDriver, _data_files, tar_command
+from core.backups.archive import ArchiveDriver, _data_files, _new_id, tar_command
 from core.backups.base import BackupRecord, BackupRequest, Progress, RestoreRequest
 from core.backups.manifest import (
     Entry,
@@ -317,6 +317,14 @@ async def test_an_incomplete_backup_and_strange_names_are_not_listed(small: Plac
         (small.repository / "payroll" / name).mkdir()
     assert await small.driver.list(small.transport, "target", "", "payroll") == (record,)
     assert await small.driver.list(small.transport, "target", "", "unheard-of") == ()
+
+
+def test_two_backups_of_one_split_within_a_second_have_two_names() -> None:
+    at = datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC)
+    first = _new_id(at, "split-1", [])
+    second = _new_id(at, "split-1", [first])
+    third = _new_id(at, "split-1", [first, second + ".partial"])
+    assert (first, second, third) == ("20261125T235959Z-split-1", "20261126T000000Z-split-1", "20261126T000001Z-split-1")
 
 
 async def test_a_damaged_record_is_an_error_that_names_the_other_backups(small: Place) -> None:
