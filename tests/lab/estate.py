@@ -138,7 +138,8 @@ class Lab:
         hosts = {
             "source": self._host(self.source.port, "root"),
             "target": self._host(self.target.port, "root"),
-            "arraymgmt": self._host(self.management.port, self.management.user),
+            # this very machine, where another estate may be at work: its files lie with this one's
+            "arraymgmt": self._host(self.management.port, self.management.user) | {"work_dir": str(self.directory / "mgmt")},
         }
         socket = str(self.array.product_socket)
         array = {"driver": "qemu", "host": "arraymgmt", "socket": socket, "devices": self.node_of}

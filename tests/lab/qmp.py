@@ -29,7 +29,7 @@ class Qmp:
         self._lines: TextIO | None = None
         self.events: list[dict[str, Any]] = []
         try:
-            self._socket.connect(str(path))
+            _connect(self._socket, path, timeout)
             self._lines = self._socket.makefile("r", encoding="utf-8")
             self.greeting = self._receive()
             self.execute("qmp_capabilities")
@@ -95,3 +95,17 @@ class Qmp:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         """Close whatever happened."""
         self.close()
+
+
+def _connect(one: socket.socket, path: Path, timeout: float) -> None:
+    """Connect as soon as somebody listens: the socket's file is there a little before."""
+    limit = time.monotonic() + timeout
+    while True:
+        try:
+            one.connect(str(path))
+        except ConnectionRefusedError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.05)
+        else:
+            return
