@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import termios
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, ClassVar
@@ -28,6 +29,16 @@ from tui.screens.text import TextPage
 from tui.view import ViewState, fold
 
 BEAT = 0.1
+TERMINAL_BEAT = 2.0
+
+
+def gone(terminal: int) -> bool:
+    """Whether a terminal was hung up: it answers nothing any more."""
+    try:
+        termios.tcgetattr(terminal)
+    except (termios.error, OSError):
+        return True
+    return False
 
 
 class UnsafeFilter(LineFilter):
@@ -55,6 +66,7 @@ class Console(App[int]):
         self.animation_level = "none"
         self._filters.append(UnsafeFilter())
         self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
+        self._terminal = sys.__stdin__.fileno() if sys.__stdin__ is not None and sys.__stdin__.isatty() else None
 
     def on_mount(self) -> None:
         """Show the start page, begin to listen, and measure."""
@@ -62,6 +74,7 @@ class Console(App[int]):
         if self.school is not None:
             self.push_screen(SchoolPage(self.school))
         self.set_interval(BEAT, self.beat)
+        self.set_interval(TERMINAL_BEAT, self.leave_with_the_terminal)
         self.call_later(self.measure_all)
 
     def beat(self) -> None:
@@ -75,6 +88,11 @@ class Console(App[int]):
         self._waiting = [pair for pair in self._waiting if not pair[0].done()]
         for _, act in ready:
             act()
+
+    def leave_with_the_terminal(self) -> None:
+        """End when the terminal was closed beneath: nobody is there, and its input would be read without end."""
+        if self._terminal is not None and gone(self._terminal):
+            self.exit(1)
 
     def when_done(self, future: Future[Any], act: Callable[[], None]) -> None:
         """Call `act` on the screen's own loop when the engine has answered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from core.settings import PostPolicy
 from core.transport import Command, Effect
 from tests.core.toy import PAIRS, ToyWorld
 from tests.tui.toyengine import toy_engine
-from tui.app import Console
+from tui.app import Console, gone
 from tui.keys import KEYS, help_lines
 
 SIZES = [(80, 24), (160, 48)]
@@ -244,3 +245,11 @@ async def leave_a_run(engine: Engine, world: ToyWorld) -> None:
     for job in (engine.settings.state_dir.parent / "work" / "runs").glob(f"*/{number:04d}-*"):
         if job.name.split("-", 1)[1] not in {"lock-target", "lock-mgmt", "deposit-plan", "keep-map"}:
             shutil.rmtree(job)
+
+
+def test_a_terminal_that_was_closed_is_noticed() -> None:
+    ours, theirs = os.openpty()
+    assert not gone(theirs)
+    os.close(ours)
+    assert gone(theirs)
+    os.close(theirs)
