@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import termios
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from tui.view import ViewState, fold
 
 BEAT = 0.1
 TERMINAL_BEAT = 2.0
+HUNG_UP = 129  # as a shell tells of a process that a hang-up ended
 
 
 def gone(terminal: int) -> bool:
@@ -90,9 +92,13 @@ class Console(App[int]):
             act()
 
     def leave_with_the_terminal(self) -> None:
-        """End when the terminal was closed beneath: nobody is there, and its input would be read without end."""
+        """End when the terminal was closed beneath: nobody is there, and its input would be read without end.
+
+        Runs reach a safe end first. The framework's own way out waits for a screen that takes no more, so it is not taken.
+        """
         if self._terminal is not None and gone(self._terminal):
-            self.exit(1)
+            self.engine.close()
+            os._exit(HUNG_UP)
 
     def when_done(self, future: Future[Any], act: Callable[[], None]) -> None:
         """Call `act` on the screen's own loop when the engine has answered."""
