@@ -6,7 +6,7 @@ K ?=
 ONLY ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table fuzz guards crash-matrix demo test lint lab lab-image lab-test bench screenshots wheel-test slip-test clean
+.PHONY: fault-table fuzz guards crash-matrix demo test lint lab lab-image lab-test lab-long bench screenshots wheel-test slip-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,7 +37,10 @@ lab-image: $(VENV)/dev
 	$(BIN)/python -m tests.lab.image
 
 lab-test: $(VENV)/dev
-	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=900 --durations=15 $(if $(K),-k "$(K)")
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=900 --durations=15 $(if $(K),-k "$(K)",-m "not long")
+
+lab-long: $(VENV)/dev
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=1800 --durations=15 -m long $(if $(K),-k "$(K)")
 
 bench: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 -k "window or incremental"

@@ -32,6 +32,7 @@ def accounts(lab: Lab) -> Lab:
     return lab
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "mounts"), [("ordinary", ORDINARY_MOUNTS), ("awkward", AWKWARD_MOUNTS)])
 def test_an_operator_without_privileges_goes_through_a_whole_cycle(
     accounts: Lab, fresh_mirrors: Lab, name: str, mounts: tuple[str, ...]
@@ -50,6 +51,7 @@ def test_an_operator_without_privileges_goes_through_a_whole_cycle(
     lab.ssh("target", "rm -rf /var/tmp/restic-repo")
 
 
+@pytest.mark.long
 def test_an_inspector_sees_everything_and_changes_nothing(accounts: Lab) -> None:
     with product(accounts, read_only=True, change=as_account(Role.INSPECTOR)) as made:
         for name in ("ordinary", "awkward"):
@@ -62,11 +64,13 @@ def test_an_inspector_sees_everything_and_changes_nothing(accounts: Lab) -> None
     refused(accounts, "source", Role.INSPECTOR, *SHELLS, *CHANGES)
 
 
+@pytest.mark.long
 def test_an_operator_gets_no_shell_and_writes_nowhere_else(accounts: Lab) -> None:
     serials = {"bcv": accounts.serial_of["bcv0"], "own": accounts.serial_of["own0"]}
     refused(accounts, "target", Role.OPERATOR, *SHELLS, *(text.format(**serials) for text in OUTSIDE))
 
 
+@pytest.mark.long
 def test_arguments_that_are_glued_together_write_no_file(accounts: Lab) -> None:
     """sudo sees the arguments as one line: two of them may come as one, and must still do no harm."""
     trap = "d=`mktemp -d`; cd $d; mkdir -p '- --directory=/mnt/splitmount'; ln -s /etc/trap '- --directory=/mnt/splitmount/ordinary .'"

@@ -23,6 +23,7 @@ def alone(fresh_mirrors: Lab) -> Iterator[Lab]:
     remove_alone(fresh_mirrors)
 
 
+@pytest.mark.long
 def test_one_machine_is_rehearsed_backed_up_and_restored(alone: Lab) -> None:
     lab = alone
     with product(lab) as made:

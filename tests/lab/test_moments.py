@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from core.facade import PlanRequest
 from core.model import PairState
 from core.settings import PostPolicy
@@ -119,6 +121,7 @@ def overwrite(lab: Lab, *disks: str) -> None:
         lab.ssh("source", f"{FIND_DISK} dd if=/dev/zero of=$(disk {lab.serial_of[disk]}) bs=1M conv=fsync status=none || true")
 
 
+@pytest.mark.long
 def test_whole_disks_that_were_overwritten_come_back_with_their_group(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
@@ -136,6 +139,7 @@ def test_whole_disks_that_were_overwritten_come_back_with_their_group(fresh_mirr
         assert sorted(identity(lab)["findmnt"].splitlines()) == sorted(known["findmnt"].splitlines())
 
 
+@pytest.mark.long
 def test_files_come_back_from_an_archive_and_through_the_bcvs(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
@@ -153,6 +157,7 @@ def test_files_come_back_from_an_archive_and_through_the_bcvs(fresh_mirrors: Lab
         assert files_of(lab, "source", "", ORDINARY_MOUNTS) == before
 
 
+@pytest.mark.long
 def test_files_come_back_from_restic(awkward: Lab, fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
@@ -177,6 +182,7 @@ def restored(made: Product, request: PlanRequest) -> None:
     print(made.story(end.run))
 
 
+@pytest.mark.long
 def test_todays_state_is_kept_on_the_other_mirror_and_undoes_a_restore(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:

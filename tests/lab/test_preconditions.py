@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.events import RunPaused
 from core.settings import PostPolicy
 from tests.lab.estate import Lab
@@ -105,6 +107,7 @@ VIOLATIONS: tuple[tuple[Violation, str], ...] = (
 )
 
 
+@pytest.mark.long
 def test_what_is_violated_is_named_and_nothing_is_changed(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
     with product(lab) as made:
