@@ -68,7 +68,7 @@ GUARDS = (
     Guard("devices of two imports become one group (hpux)", "hostdrivers/hpux_scripts.py",
           '[ -z "$one" ] || [ "$one" = "$is" ] || refuse', '[ 1 = 1 ] || refuse', f"{_HOST}hpux.py -k two_imports"),
     Guard("two imports pick one number (hpux)", "hostdrivers/hpux_scripts.py",
-          'if $S mkdir "$LOCK" 2>/dev/null; then return 0; fi', 'return 0', f"{_HOST}hpux.py -k lock_that_another"),
+          'if mkdir "$LOCK" 2>/dev/null; then return 0; fi', 'return 0', f"{_HOST}hpux.py -k lock_that_another"),
     Guard("a copy that carries another disk is imported (solaris)", "hostdrivers/solaris_scripts.py",
           '[ "$is" = "$1" ] || refuse "$d carries disk', '[ 1 = 1 ] || refuse "$d carries disk', f"{_HOST}solaris.py -k swapped"),
     Guard("VxVM takes another copy of the same disks (solaris)", "hostdrivers/solaris_scripts.py",

@@ -19,6 +19,7 @@ from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, alloc
 MACHINE_ID = "00c6ce9d"
 PVID_AT = 128
 USAGE = "0516-082 {0}: Usage: {0}"
+_NO_DEVICE = "{}: 0514-519 The following device was not found in the customized\n\tdevice configuration database:\n\t{}"
 
 
 @dataclass(slots=True)
@@ -253,6 +254,8 @@ class Aix(AixFiles):
 
     def _lsvg(self, call: Call) -> Answer:
         found, rest = options(call.argv, "olp", "", USAGE.format("lsvg") + " [-o] [-l | -p] [VGname...]")
+        if not rest and ("l" in found or "p" in found):
+            raise Usage(USAGE.format("lsvg") + " [-o] [-l | -p] [VGname...]")
         if not rest:
             return Answer("".join(f"{k.name}\n" for k in self.groups.values() if k.active or "o" not in found))
         out = ""
@@ -367,7 +370,7 @@ class Aix(AixFiles):
         label = read_label(disk.slot.disk) if disk else None
         if label is None:
             raise Failed(
-                f"0516-024 lqueryvg: Unable to open physical volume.\n\tEither PV was not configured or could not be opened. {rest}"
+                f"0516-024 lqueryvg: Unable to open physical volume.\n\tEither PV was not configured or could not be opened. {' '.join(rest)}"
             )
         group = label[1]
         if "v" in found:
@@ -465,7 +468,7 @@ class Aix(AixFiles):
         disk = self.hdisks.get(found.get("l", ""))
         if rest or disk is None:
             raise Failed(
-                f"rmdev: 0514-521 Cannot find information in the device configuration\n\tdatabase for {found.get('l')}."
+                f"rmdev: 0514-521 Cannot find information in the device configuration\n\tdatabase for {found.get('l', '')}."
             )
         if any(disk.name in k.disks and k.active for k in self.groups.values()):
             raise Failed(
@@ -493,6 +496,8 @@ class Aix(AixFiles):
         found, rest = options(call.argv, "P", "la", "Usage: chdev -l Name -a Attribute=Value")
         disk = self.hdisks.get(found.get("l", ""))
         name, _, value = found.get("a", "").partition("=")
+        if disk is None and not rest and "l" in found:
+            raise Failed(_NO_DEVICE.format("chdev", found["l"]))
         if rest or disk is None or (name, value) not in {("pv", "yes"), ("pv", "clear"), ("reserve_policy", "no_reserve")}:
             raise Usage("Usage: chdev -l Name -a Attribute=Value")
         if any(disk.name in k.disks and k.active for k in self.groups.values()):
@@ -618,7 +623,9 @@ class Aix(AixFiles):
         found, rest = options(call.argv, "fnur", "", USAGE.format("varyonvg") + " [-f] [-n] [-u] VGname")
         known = self.groups.get(rest[0]) if len(rest) == 1 else None
         if known is None:
-            raise Failed(f"0516-306 varyonvg: Unable to find volume group {rest} in the Device\n\tConfiguration Database.")
+            raise Failed(
+                f"0516-306 varyonvg: Unable to find volume group {' '.join(rest)} in the Device\n\tConfiguration Database."
+            )
         if self.on_disk(known) is None or any(not self.hdisks[n].slot.disk.ready for n in known.disks):
             raise Failed(
                 f"PV Status:\t{known.disks[0]}\tPVNOTFND\n0516-013 varyonvg: The volume group cannot be varied on because\n\tthere are no good copies of the descriptor area. {''.join(found)}".rstrip()
@@ -641,7 +648,9 @@ class Aix(AixFiles):
         _, rest = options(call.argv, "", "", USAGE.format("exportvg") + " VGname")
         known = self.groups.get(rest[0]) if len(rest) == 1 else None
         if known is None:
-            raise Failed(f"0516-306 exportvg: Unable to find volume group {rest} in the Device\n\tConfiguration Database.")
+            raise Failed(
+                f"0516-306 exportvg: Unable to find volume group {' '.join(rest)} in the Device\n\tConfiguration Database."
+            )
         if known.active:
             raise Failed("0516-764 exportvg: The volume group must be varied off\n        before exporting.")
         group = self.on_disk(known)

@@ -14,6 +14,7 @@ from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes
 
 TABLE = "/etc/filesystems"
 _ROOT = "/:\n\tdev\t\t= /dev/hd4\n\tvfs\t\t= jfs2\n\tlog\t\t= /dev/hd8\n\tmount\t\t= automatic\n\ttype\t\t= bootfs\n\n"
+_ROOT_BLOCKS = 262144
 _KINDS = ("jfs", "jfs2")
 _MOUNT_OPTIONS = ("ro", "rw", "nosuid", "nodev", "log")
 
@@ -103,7 +104,9 @@ class AixFiles(Machine):
         for point, words in table.items():
             if not rest or point in rest:
                 auto = "yes" if words.get("mount") in ("true", "automatic") else "no"
-                out += f"{point}:{words['dev']}:{words['vfs']}:::0:{words.get('options', 'rw')}:{auto}:no\n"
+                at = self.device_of_volume(words["dev"])
+                size = self.volume_bytes(*at).size // 512 if at else _ROOT_BLOCKS if point == "/" else 0
+                out += f"{point}:{words['dev']}:{words['vfs']}:::{size}:{words.get('options', 'rw')}:{auto}:no\n"
         return Answer(out)
 
     def _mount(self, call: Call) -> Answer:
@@ -178,7 +181,7 @@ class AixFiles(Machine):
         device = stanza.get("dev", rest[0] if rest else "").replace("/dev/r", "/dev/", 1) if rest else ""
         at = self.device_of_volume(device) or self.device_of_volume(rest[0] if rest else "")
         if at is None:
-            raise Failed(f"fsck: 0506-015 Cannot find {rest}.", 8)
+            raise Failed(f"fsck: 0506-015 Cannot find {' '.join(rest)}.", 8)
         if any(m.device == device for m in self.mounts.values()):
             raise Failed(f"fsck: {device} is mounted; it cannot be checked.", 8)
         data = self.volume_bytes(*at)

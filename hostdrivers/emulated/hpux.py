@@ -45,6 +45,7 @@ class Hpux(HpuxFiles):
     """The host. `agile` names devices /dev/disk/diskN, as 11.31 does, beside the old names."""
 
     os = "hpux"
+    system_group = "sys"
 
     def __init__(self, name: str, slots: list[Slot] | tuple[Slot, ...] = (), *, agile: bool = False) -> None:
         """Slots may carry the old name of their device, such as c3t8d2."""
@@ -240,7 +241,7 @@ class Hpux(HpuxFiles):
             if "F" in found:
                 out += f"scsi:wsio:T:T:F:31:188:{number * 4096}:disk:sdisk:0/2/1/0.1.4.0.0.0.{number}:0 0 2 18 0 0 0 0 :{number}:root.sba.lba.fcd.sdisk:sdisk:CLAIMED:DEVICE:EMC     SYMMETRIX:5\n"
             else:
-                out += f"disk{number:>6}  0/2/1/0.{number:<7} sdisk  CLAIMED     DEVICE       EMC     SYMMETRIX\n"
+                out += f"disk{number:>7}  0/2/1/0.{number:<7} sdisk  CLAIMED     DEVICE       EMC     SYMMETRIX\n"
             names = self.block_names(slot) if "n" in found else []
             if names:
                 out += (
@@ -265,7 +266,7 @@ class Hpux(HpuxFiles):
         found, rest = options(call.argv, "a", "H", "usage: rmsf [-a] file ...")
         slot = self.special_files.get(rest[0].removeprefix("/dev/")) if len(rest) == 1 else None
         if slot is None or "a" not in found:
-            raise Failed(f"rmsf: Unable to get information about {rest}")
+            raise Failed(f"rmsf: Unable to get information about {' '.join(rest)}")
         if any(self.device(p) is slot.disk for k in self.groups.values() if k.active for p in k.disks):
             raise Failed(f"rmsf: device {rest[0]} is busy")
         self.special_files = {n: s for n, s in self.special_files.items() if s is not slot}
@@ -384,8 +385,14 @@ class Hpux(HpuxFiles):
             )
         disk = self.device(rest[0])
         index = next(i for i, d in enumerate(self._members(known, group)) if d is disk)
-        rows = self._pv_rows(known, group, index).replace("   PV", "PV")
-        return Answer(f"--- Physical volumes ---\n{rows}VG Name                     /dev/{known.name}\n")
+        total, used = extents_of(disk, group.extent) if disk else 0, group.used(index)
+        rows = (
+            ("PV Name", rest[0]), ("VG Name", f"/dev/{known.name}"), ("PV Status", "available"), ("Allocatable", "yes"), ("VGDA", 2),
+            ("Cur LV", sum(any(i == index for i, _, _ in v.pieces) for v in group.volumes)), ("PE Size (Mbytes)", group.extent >> 20),
+            ("Total PE", total), ("Free PE", total - used), ("Allocated PE", used), ("Stale PE", 0),
+            ("IO Timeout (Seconds)", "default"), ("Autoswitch", "On"),
+        )  # fmt: skip
+        return Answer("--- Physical volumes ---\n" + "".join(f"{k:<28}{v:<8}\n" for k, v in rows) + "\n")
 
     # --- groups come and go -----------------------------------------------------------------------------------------
 
@@ -414,6 +421,8 @@ class Hpux(HpuxFiles):
             raise Failed(
                 f'vgexport: Volume group "{rest[0]}" is still active.\nvgexport: Couldn\'t export volume group "{rest[0]}".'
             )
+        if "m" in found and not self.root.exists(found["m"].rsplit("/", 1)[0] or "/"):
+            raise Failed(f'vgexport: Couldn\'t open map file "{found["m"]}": No such file or directory')
         if "m" in found and group is not None:
             head = f"VGID {group.id}\n" if "s" in found else ""
             self.write_file(found["m"], (head + "".join(f"{v.number} {v.name}\n" for v in group.volumes)).encode())

@@ -150,7 +150,7 @@ class HpuxFiles(Machine):
         found, rest = options(call.argv, "ynm", "Fo", "usage: fsck [-F FStype] [-m] [-y | -n] [-o options] special")
         at = self.device_of_volume(rest[0]) if len(rest) == 1 else None
         if at is None or found.get("F", "vxfs") not in _KINDS:
-            raise Failed(f"fsck: cannot open {rest}", 8)
+            raise Failed(f"fsck: cannot open {' '.join(rest)}", 8)
         block = f"/dev/{at[0].name}/{at[1].name}"
         if any(m.device == block for m in self.mounts.values()):
             raise Failed(f"UX:vxfs fsck: ERROR: V-3-20453: {block} is mounted, cannot fsck", 36)
@@ -176,11 +176,13 @@ class HpuxFiles(Machine):
         return Answer(f"{header.kind}\n")
 
     def _bdf(self, call: Call) -> Answer:
-        options(call.argv, "li", "t", "usage: bdf [-b] [-i] [-l] [-t type | [filesystem|file] ... ]")
-        out = (
-            "Filesystem          kbytes    used   avail %used Mounted on\n/dev/vg00/lvol3     204800  102400  102400   50% /\n"
-        )
-        for m in self.mounts.values():
+        _, rest = options(call.argv, "li", "t", "usage: bdf [-b] [-i] [-l] [-t type | [filesystem|file] ... ]")
+        if missing := [p for p in rest if not self.visible(p) and self.device(p) is None]:
+            raise Failed(f"bdf: {missing[0]}: No such file or directory")
+        wanted = {m.point for m in self.mounts.values() if not rest or {m.point, m.device} & set(rest)}
+        root = "" if rest and "/" not in rest else "/dev/vg00/lvol3     204800  102400  102400   50% /\n"
+        out = f"Filesystem          kbytes    used   avail %used Mounted on\n{root}"
+        for m in (m for m in self.mounts.values() if m.point in wanted):
             size, used = m.volume.size >> 10, (m.header.length + 1023) >> 10
             numbers = f"{size:>8} {used:>7} {size - used:>7} {100 * used // size:>4}% {m.point}\n"
             out += f"{m.device:<19}{numbers}" if len(m.device) < 19 else f"{m.device}\n{'':<19}{numbers}"

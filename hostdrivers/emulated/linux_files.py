@@ -35,6 +35,7 @@ class LinuxFiles(Machine):
     """The part of a Linux host that knows files and mounts; `node_bytes` is LVM's."""
 
     os = "linux"
+    system_group = "root"
     gnu = "/usr/bin"
 
     def boot(self) -> None:

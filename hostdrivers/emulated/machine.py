@@ -74,6 +74,7 @@ class Machine:
     os = ""
     modern: frozenset[str] = frozenset()
     gnu = "/opt/freeware/bin"
+    system_group = "system"
 
     def __init__(self, name: str, slots: Iterable[Slot] = ()) -> None:
         """`name` is the host's own; `slots` are the devices that the array shows to it."""

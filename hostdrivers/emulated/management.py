@@ -5,7 +5,7 @@ from __future__ import annotations
 from hostdrivers.emulated.array import Array
 from hostdrivers.emulated.machine import Machine, options
 from hostdrivers.emulated.program import Answer, Call, Program, Usage
-from hostdrivers.emulated.symcli import programs
+from hostdrivers.emulated.symcli import Group, programs
 
 SYMCLI = "/usr/symcli/bin"
 
@@ -32,9 +32,10 @@ class Management(Plain):
     def __init__(self, name: str, array: Array) -> None:
         """The array is reached through this host's gatekeepers."""
         self.array = array
+        self.device_groups: dict[str, Group] = {}
         super().__init__(name)
 
     def programs(self) -> dict[str, Program]:
         """SYMCLI by its bare names, and in its directory."""
-        table = programs(self.array, self.read_file)
+        table = programs(self.array, self.read_file, self.device_groups)
         return {**super().programs(), **table, **{f"{SYMCLI}/{name}": program for name, program in table.items()}}

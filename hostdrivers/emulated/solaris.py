@@ -24,6 +24,7 @@ class Solaris(VxGroups):
     """The host. `enclosures` names disks after their array, as VxVM 4 and later can; before, a disk is c1t0d0s2."""
 
     os = "solaris"
+    system_group = "sys"
 
     def __init__(
         self, name: str, slots: Iterable[Slot] = (), *, release: tuple[int, int] = (5, 1), enclosures: bool = False

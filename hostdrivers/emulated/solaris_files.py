@@ -207,11 +207,13 @@ class SolarisFiles(Machine):
         return Answer(_FSCK[kind].format(device, header.label))
 
     def _fstyp(self, call: Call) -> Answer:
-        found, rest = options(call.argv, "v", "", "usage: fstyp [-v] special")
+        _, rest = options(call.argv, "v", "", "usage: fstyp [-v] special")
         data = self.bytes_at(rest[0]) if len(rest) == 1 else None
         header = filesystem.read_header(data) if data is not None else None
         if header is None:
-            raise Failed("Unknown_fstyp (no matches)" if data is not None else f"fstyp: cannot stat or open <{rest}>{found}", 1)
+            raise Failed(
+                "Unknown_fstyp (no matches)" if data is not None else f"fstyp: cannot stat or open <{' '.join(rest)}>", 1
+            )
         return Answer(f"{header.kind}\n")
 
     def _df(self, call: Call) -> Answer:

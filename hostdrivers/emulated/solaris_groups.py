@@ -47,6 +47,8 @@ class VxGroups(Vxvm):
             raise Usage(_DISK)
         keyword, *names = rest
         if keyword == "scandisks":
+            if names not in ([], ["new"], ["fabric"]):
+                raise Usage("Usage: vxdisk [-f] scandisks [new | fabric | [!]device=... | [!]ctlr=... | [!]pctlr=...]")
             self.online_new()
             return Answer()
         if keyword == "path":
@@ -147,9 +149,8 @@ class VxGroups(Vxvm):
 
     def _list(self, found: dict[str, list[str]], rest: list[str]) -> Answer:
         if not rest:
-            state = "enabled" if self.age == "old" else "enabled,cds"
             out = "" if "q" in found else "NAME         STATE           ID\n"
-            return Answer(out + "".join(f"{g.name:<12} {state:<15} {g.id}\n" for g in self.groups.values()))
+            return Answer(out + "".join(f"{g.name:<12} {self._state(g):<15} {g.id}\n" for g in self.groups.values()))
         known = self.imported("vxdg", rest[0])
         group = self.on_disk(known)
         out = f"Group:     {known.name}\ndgid:      {known.id}\nimport-id: {'0' if known.temporary else '1024'}.{len(self.groups) + 6}\n"
@@ -158,6 +159,11 @@ class VxGroups(Vxvm):
         for access in known.disks.values():
             out += f"config disk {access.name} copy 1 len=2431 state=clean online\n"
         return Answer(out + "".join(f"log disk {a.name} copy 1 len=368\n" for a in known.disks.values()))
+
+    def _state(self, known: Imported) -> str:
+        """Only a group of cdsdisks alone is portable."""
+        formats = {a.private.format for a in known.disks.values() if a.private}
+        return "enabled,cds" if self.age == "new" and formats == {"cdsdisk"} else "enabled"
 
     def _deport(self, found: dict[str, list[str]], rest: list[str]) -> Answer:
         if not rest or "n" in found:

@@ -2,7 +2,7 @@
 
 Formats follow the notes on SYMCLI (sections 1, 3, 5 and 8). Where those are uncertain the emulator takes a side: [UNC] the
 texts of refusals, the exit status 1 of most of them, and those of `verify` other than 25, 26 and 27; [UNC] the sentence for a
-device file in `Please wait...`; [UNC] the tags of track counts in the XML of `symmir query`. Options that the real command
+device file in `Please wait...`; [UNC] that a device group without relations pairs in order of association; [UNC] the tags of track counts in the XML of `symmir query`. Options that the real command
 takes and nobody here stands for are refused as not emulated, never ignored. `verify -i -c` and the wait for the lock never
 sleep: they look again as often as asked, and stop as soon as the array's clock stands still.
 """
@@ -70,10 +70,17 @@ class Group:
     standards: list[str] = field(default_factory=list)
     bcvs: list[str] = field(default_factory=list)
 
+    def logical(self, std: str, bcv: str) -> tuple[str, str]:
+        """The logical names of a pair's devices: numbered in the order of association."""
+        return f"DEV{self.standards.index(std) + 1:03d}", f"BCV{self.bcvs.index(bcv) + 1:03d}"
 
-def programs(array: Array, read: Callable[[str], bytes]) -> dict[str, Program]:
-    """The commands for one management host; `read` gives a file of that host, and raises OSError when there is none."""
-    host = _Host(array, read)
+
+def programs(array: Array, read: Callable[[str], bytes], groups: dict[str, Group] | None = None) -> dict[str, Program]:
+    """The commands for one management host; `read` gives a file of that host, and raises OSError when there is none.
+
+    `groups` are the device groups of that host's database, which outlive one shell.
+    """
+    host = _Host(array, read, {} if groups is None else groups)
 
     def program(name: str, verbs: Mapping[str, Verb]) -> Program:
         async def run(call: Call) -> Answer:
@@ -89,16 +96,15 @@ def _set(text: str) -> frozenset[str]:
 
 
 class _Host:
-    def __init__(self, array: Array, read: Callable[[str], bytes]) -> None:
-        self.array, self.read = array, read
-        self.groups: dict[str, Group] = {}
+    def __init__(self, array: Array, read: Callable[[str], bytes], groups: dict[str, Group]) -> None:
+        self.array, self.read, self.groups = array, read, groups
 
     def tables(self) -> dict[str, dict[str, Verb]]:
         """Each command's verbs; "" is the command without one."""
-        control = "-f -nop -i -c -force "
+        control = "-f -g -nop -i -c -force "
         mirror = {
-            "query": Verb(self.query, _set("-f -i -c -percent"), sid=True, file=True),
-            "verify": Verb(self.verify, _set("-f -i -c " + " ".join(_VERIFY)), sid=True, file=True),
+            "query": Verb(self.query, _set("-f -g -i -c -percent"), sid=True, file=True),
+            "verify": Verb(self.verify, _set("-f -g -i -c " + " ".join(_VERIFY)), sid=True, file=True),
             "establish": self._control(self.establish, control + "-full"),
             "split": self._control(self.split, control + "-consistent -instant -not_ready"),
             "restore": self._control(self.restore, control + "-full -protect"),
@@ -146,8 +152,7 @@ class _Host:
         if "-sid" in words.options:
             self._check_sid(words.options["-sid"])
         if verb.control and "-nop" not in words.options:
-            what = words.options.get("-f", "the devices")
-            question = f"Execute '{_title(words)}' operation for device file '{what}' (y/[n]) ? "
+            question = f"Execute '{_title(words)}' operation {_where(words)} (y/[n]) ? "
             return Answer(question + "\n", "The operation was not confirmed, and nothing was done\n", 1)
         if verb.locks and self._locked(words):
             return Answer("", _LOCKS[self.array.lock_status], self.array.lock_status)
@@ -175,7 +180,20 @@ class _Host:
             raise Failed(f"The device '{number}' was not found on Symmetrix {self.array.symid}") from error
 
     def _pairs(self, words: Words) -> Pairs:
-        path = words.options["-f"]
+        return self._pairs_of_group(words.options["-g"]) if "-g" in words.options else self._pairs_of_file(words.options["-f"])
+
+    def _pairs_of_group(self, name: str) -> Pairs:
+        """The relations among a group's members; a standard without one gets the next BCV that has none."""
+        group = self._group(name)
+        related = {r.bcv.number: r.std.number for r in self.array.relations.values()}
+        mine = {std: bcv for bcv in group.bcvs for std in (related.get(bcv),) if std in group.standards}
+        free = [bcv for bcv in group.bcvs if bcv not in related]
+        pairs = [(std, mine.get(std) or (free.pop(0) if free else "")) for std in group.standards]
+        if not pairs or not all(bcv for _, bcv in pairs):
+            raise Failed(f"Device group '{name}' does not have a BCV for each of its standard devices")
+        return [(self._disk(std), self._disk(bcv)) for std, bcv in pairs]
+
+    def _pairs_of_file(self, path: str) -> Pairs:
         try:
             text = self.read(path).decode("ascii", "replace")
         except OSError as error:
@@ -237,7 +255,8 @@ class _Host:
                 break
             last = at
         how, code = ("All", 0) if hits == len(pairs) else (("Not all", some) if hits else ("None of the", none))
-        return Answer(f"\n{how} devices in the file '{words.options['-f']}' are in the '{title}' state.\n", code=code)
+        at = f"group '{words.options['-g']}'" if "-g" in words.options else f"file '{words.options['-f']}'"
+        return Answer(f"\n{how} devices in the {at} are in the '{title}' state.\n", code=code)
 
     def _word(self, std: Disk, bcv: Disk) -> str:
         return self.array.words.get(bcv.number, self.array.word(std, bcv).value)
@@ -250,7 +269,7 @@ class _Host:
             relation = self.array.relation(std, bcv)
             rows.append((std, bcv, (0, 0) if relation is None else relation.columns(), self._word(std, bcv)))
         if not words.xml:
-            return Answer(self._table(words.options["-f"], rows, percent="-percent" in words.options))
+            return Answer(self._table(words, rows))
         tags: list[Tag] = [
             (
                 "BCV_Pair",
@@ -264,11 +283,20 @@ class _Host:
         ]
         return Answer(_xml([("Symmetrix", [("Symm_Info", [("symid", self.array.symid)]), *tags])]))
 
-    def _table(self, path: str, rows: list[tuple[Disk, Disk, tuple[int, int], str]], *, percent: bool) -> str:
+    def _table(self, words: Words, rows: list[tuple[Disk, Disk, tuple[int, int], str]]) -> str:
+        percent, group = "-percent" in words.options, self.groups.get(words.options.get("-g", ""))
+        head = (
+            (f"Device File Name      : {words.options['-f']}", f"Device's Symmetrix ID : {self.array.symid}")
+            if group is None
+            else (
+                f"Device Group (DG) Name: {group.name}",
+                f"DG's Type             : {group.kind}",
+                f"DG's Symmetrix ID     : {self.array.symid}",
+            )
+        )
         lines = [
             "",
-            f"Device File Name      : {path}",
-            f"Device's Symmetrix ID : {self.array.symid}",
+            *head,
             "",
             "                    Inv.                                  Inv.",
             "Logical        Sym  Tracks Logical              Sym       Tracks STD <=> BCV" + "   %" * percent,
@@ -278,8 +306,10 @@ class _Host:
         for std, bcv, (left, right), word in rows:
             totals = [totals[0] + left, totals[1] + right]
             done = f" {100 - 100 * max(left, right) // std.tracks:>3}" if percent else ""
+            names = ("N/A", "N/A") if group is None else group.logical(std.number, bcv.number)
+            mark = " " if group is None else "*"
             lines.append(
-                f"{'N/A':<14} {std.number:>4} {left:>6} {'N/A':<20} {bcv.number:>4}   {right:>8} "
+                f"{names[0]:<14} {std.number:>4} {left:>6} {names[1]:<20} {bcv.number:>4} {mark} {right:>8} "
                 + f"{word:<12}{done}".rstrip()
             )
         mega = [f"{tracks * TRACK / 2**20:.1f}" for tracks in totals]
@@ -322,7 +352,7 @@ class _Host:
             f"{disk.serial} {disk.size // 1024:>9}"
             for index, disk in enumerate(self.array.devices.values())
         ]
-        return Answer("\n".join([*lines, ""]))
+        return Answer("\n".join([*_INQUIRY_HEAD, *lines, ""]))
 
     def devices(self, words: Words) -> Answer:
         """symdev list, and with -v everything about the devices."""
@@ -335,10 +365,10 @@ class _Host:
             raise Usage("symdev: list -v is emulated with -output xml_e only")
         lines = [
             f"{d.number:<4} {'Not Visible':<22} {'???:?' if not d.ready else '***:*'} 09D:C3  {'BCV' if d.bcv else 'RAID-5':<13} "
-            f"{'N/Asst' if d.bcv else 'N/Grp'}{chr(39)}d      {'RW' if d.ready else 'NR'} {d.size >> 20:>7}"
+            f"{_ATTRIBUTE[d.bcv]:<12} {'RW' if d.ready else 'NR'} {d.size >> 20:>7}"
             for d in disks
         ]
-        return Answer("\n".join([f"\nSymmetrix ID: {self.array.symid}\n", *lines, ""]))
+        return Answer("\n".join([f"\nSymmetrix ID: {self.array.symid}\n", *_DEVICE_HEAD, *lines, ""]))
 
     def show(self, words: Words) -> Answer:
         """symdev show."""
@@ -496,6 +526,25 @@ class _Host:
         return Answer()
 
 
+_ATTRIBUTE = {True: "N/Asst'd", False: "N/Grp'd"}
+# The heads of tables that are read by their dashes. [KNOW]
+_DEVICE_HEAD = (
+    "        Device Name           Directors                  Device",
+    "--------------------------- ------------- -------------------------------------",
+    "                                                                           Cap",
+    "Sym  Physical               SA :P DA :IT  Config        Attribute    Sts   (MB)",
+    "--------------------------- ------------- -------------------------------------",
+    "",
+)
+_INQUIRY_HEAD = (
+    "",
+    "        Device                  Product               Device",
+    "----------------------- -------------------- -------- ---------",
+    "Name               Type Vendor  ID     Rev   Ser Num   Cap (KB)",
+    "----------------------- -------------------- -------- ---------",
+    "",
+)
+
 # State asked for: the words that fulfil it, its name, and the exit statuses for "not all" and "none".
 _VERIFY: Mapping[str, tuple[frozenset[Word], str, int, int]] = {
     "-synched": (frozenset({Word.SYNCHRONIZED, Word.RESTORED}), "Synchronized", 4, 5),
@@ -536,9 +585,10 @@ def _check_words(words: Words, verb: Verb) -> None:
     least, most = verb.operands
     if not least <= len(words.operands) <= most:
         raise Usage(f"{words.name}: invalid arguments: {' '.join(words.operands) or 'none'}")
-    for needed, option in ((verb.sid, "-sid"), (verb.file, "-f")):
-        if needed and option not in words.options:
-            raise Usage(f"{words.name}: {words.verb} needs {option}")
+    if verb.file and ("-f" in words.options) is ("-g" in words.options):
+        raise Usage(f"{words.name}: {words.verb} needs -f or -g, one of them")
+    if verb.sid and "-sid" not in words.options and "-g" not in words.options:
+        raise Usage(f"{words.name}: {words.verb} needs -sid")
     if words.options.get("-output", "xml_e") not in {"xml_e", "xml_element"}:
         raise Usage(f"{words.name}: -output {words.options['-output']} is not emulated; use xml_e")
     for option in ("-i", "-c"):
@@ -553,8 +603,14 @@ def _title(words: Words) -> str:
     return words.verb.replace("_", " ").title()
 
 
+def _where(words: Words) -> str:
+    if "-g" in words.options:
+        return f"for device group '{words.options['-g']}'"
+    return f"for device file '{words.options['-f']}'" if "-f" in words.options else "for the devices"
+
+
 def _done(words: Words, how: str) -> Answer:
-    where = f"for device file '{words.options['-f']}'" if "-f" in words.options else "for the devices"
+    where = _where(words)
     title = f"'{_title(words)}' operation"
     return Answer(f"\n{title} execution is in progress {where}. Please wait...\n\n{title} successfully {how} {where}.\n")
 

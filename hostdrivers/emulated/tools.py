@@ -138,7 +138,7 @@ def _entry(machine: Machine, path: str, name: str, flags: set[str]) -> str:
     kind = special[0] if special else {"file": "-", "directory": "d", "symlink": "l"}[str(facts["file_type"])]
     mode = stat.filemode(int(str(facts["mode"])) & 0o777)[1:]
     size = special[1] if special else str(facts["size"])
-    return f"{kind}{mode}   1 root     system   {size:>12} Nov 23 08:00 {name}\n"
+    return f"{kind}{mode}   1 root     {machine.system_group:<8} {size:>12} Nov 23 08:00 {name}\n"
 
 
 # --- dd: files, and devices by their names ----------------------------------------------------------------------------

@@ -92,6 +92,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "symmir -sid 079 -f /tmp/pairs verify -synched",
         "symmir -sid 079 -f /tmp/pairs verify -split",
         "symmir -sid 079 -f /tmp/pairs establish -nop",
+        "symdg create ledger -type regular; symld -g ledger add dev 006; symbcv -g ledger associate dev 0D6",
+        "symmir -g ledger query",
     ),
 }
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from hostdrivers.emulated.array import TRACK, Array, Disk, Impossible, NotReady, Word
+from hostdrivers.emulated.management import Management
 from hostdrivers.emulated.program import Answer, Call, Usage
 from hostdrivers.emulated.symcli import programs
+from tests.hostdrivers.machines import run
 
 SID = "000187400079"
 FILES = {
@@ -285,6 +287,35 @@ async def test_the_other_commands_answer(bench: Bench) -> None:
     assert (await bench.call("symdg delete g")).code == 1
     await bench.good("symdg delete g -force")
     assert "g" not in await bench.good("symdg list")
+
+
+async def test_a_device_group_is_asked_split_and_verified_by_its_name_and_its_members_have_logical_names(bench: Bench) -> None:
+    await bench.good("symdg create g -type regular")
+    await bench.good("symld -g g add dev 02C")
+    refused = await bench.call("symmir -g g query")
+    assert (refused.code, "does not have a BCV" in refused.err) == (1, True)
+    await bench.good("symbcv -g g associate dev 0B4")
+    assert "for device group 'g'" in await bench.good("symmir -g g establish -full -nop")
+    bench.time += 1000
+    out = await bench.good("symmir -g g query")
+    assert "Device Group (DG) Name: g" in out
+    (row,) = [ROW.match(" ".join(line.split())) for line in out.splitlines() if line.startswith("DEV")]
+    assert row is not None
+    assert row.groups() == ("DEV001", "02C", "0", "BCV001", "0B4", "*", "0", "Synchronized")
+    assert "All devices in the group 'g'" in await bench.good("symmir -g g verify -synched")
+    await bench.good("symmir -g g split -consistent -nop")
+    assert (await bench.call("symmir -g g verify")).code == 5
+    assert (await bench.call("symmir -g g -f /one -sid 79 query")).code == 1
+    assert (await bench.call("symmir -g other query")).code == 1
+
+
+async def test_device_groups_outlive_one_shell_of_the_management_host(tmp_path: Path) -> None:
+    array = Array(tmp_path, SID)
+    array.add_device("02C", 4)
+    host = Management("symadm", array)
+    assert (await run(host, "symdg create g -type regular")).exit_status == 0
+    assert (await run(host, "symld -g g add dev 02C")).exit_status == 0
+    assert "DEV001" in (await run(host, "symdg show g")).stdout
 
 
 async def test_control_says_please_wait_and_how_it_ended(bench: Bench) -> None:
