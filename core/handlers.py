@@ -398,7 +398,8 @@ async def _freeze(state: RunState, command: Command) -> str:
         state.session = None
         await session.close()
         await _thaws_by_itself(state)
-        raise CommandFailed(f"{command.host}: freeze: {lost}; {_SURELY}") from lost
+        said = f"{command.host}: freeze: {lost}; {_SURELY}; nothing was split: start it again when the connection holds"
+        raise CommandFailed(said) from lost
     if answer.startswith("failed"):
         state.session = None
         await session.close()

@@ -112,6 +112,15 @@ _PRE: Mapping[tuple[PrePolicy, SetCondition], _Cell] = {
     (PrePolicy.DOWN_AFTER_ESTABLISHING, SetCondition.UNREADABLE): _Cell(None, "not all mirrors have a usable state"),
 }
 
+# What the operator can do about a refusal, by what was measured.
+_ADVICE: Mapping[SetCondition, str] = {
+    SetCondition.ESTABLISHED: "Split them, or choose a policy that does.",
+    SetCondition.SPLIT: "Establish them, or choose a policy that takes split mirrors.",
+    SetCondition.MIXED: "Find out who left them so; bring all pairs to one state, then plan again.",
+    SetCondition.COPYING: "Wait until the copy has ended, then plan again.",
+    SetCondition.UNREADABLE: "Look at those pairs and their serials on the array; establish them anew when it is known why.",
+}
+
 _LEFT = "not all mirrors were established at the start: they are left down"
 
 _POST: Mapping[tuple[PostPolicy, SetCondition], PostDecision] = {
@@ -243,7 +252,7 @@ def _refusal(pre: PrePolicy, cell: _Cell, found: SetCondition, statuses: tuple[P
         return f"{pre.value}: no pair of the set could be measured"
     odd = [s for s in statuses if s.state not in _WANTED[pre]]
     apart = tuple(f"TORN_SET {sentence}" for sentence in torn(statuses)) if found is SetCondition.MIXED else ()
-    return f"{pre.value}: {cell.sentence}: {'; '.join((_states(odd or statuses), *apart))}"
+    return f"{pre.value}: {cell.sentence}: {'; '.join((_states(odd or statuses), *apart))}. {_ADVICE[found]}"
 
 
 def _states(statuses: Sequence[PairStatus]) -> str:

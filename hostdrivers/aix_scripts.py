@@ -168,7 +168,7 @@ if [ -d "$point" ]; then
       [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
-$S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole"
+$S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole; check the filesystem on the source, then split anew"
 make_path "$point" || fail "$point could not be made"
 $S mount -v "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
 """

@@ -152,7 +152,7 @@ def _group(report: Report, name: str, members: Sequence[str], serials: Mapping[s
     if section is None:
         raise ParseError(report.host, f"vgdisplay -v /dev/{name}", "is missing from the output")
     known = {path: _identity(report, path) for path in members}
-    if section.status != 0 or "VG Status                   available" not in section.text:
+    if not _available(report, name, section.text) or section.status != 0:
         physical = tuple(PhysicalVolume(p, known[p][0], serials.get(p, ""), name, 0) for p in members)
         return VolumeGroup(name, "", 0, 0, 0, pv_count=len(physical), physical=physical)
     where = f"vgdisplay -v /dev/{name}"
@@ -173,6 +173,14 @@ def _group(report: Report, name: str, members: Sequence[str], serials: Mapping[s
         volumes=_volumes(report, name, section.text),
         physical=physical,
     )
+
+
+def _available(report: Report, name: str, text: str) -> bool:
+    """Whether the group is active. ParseError for a status that nobody knows: it must not pass for inactive."""
+    status = next((words.get("VG Status", "") for words in map(labelled, blocks(text, "VG Name"))), "")
+    if status and status.split(",")[0].split()[0] not in ("available", "deactivated"):
+        raise ParseError(report.host, f"vgdisplay -v /dev/{name}", "VG Status is a word that is not known", status)
+    return status.startswith("available")
 
 
 def _physical(report: Report, group: str, extent: int, text: str, serials: Mapping[str, str]) -> tuple[PhysicalVolume, ...]:

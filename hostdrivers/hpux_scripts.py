@@ -192,7 +192,7 @@ if [ -d "$point" ]; then
       [ -z "$held" ] || refuse "$point is not empty";;
   esac
 fi
-$S fsck -F "$kind" -y "$rawnode" || fail "fsck of $rawnode ended with $?: the copy is not whole"
+$S fsck -F "$kind" -y "$rawnode" || fail "fsck of $rawnode ended with $?: the copy is not whole; check the filesystem on the source, then split anew"
 make_path "$point" || fail "$point could not be made"
 $S mount -F "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
 """

@@ -211,7 +211,7 @@ if [ -d "$point" ]; then
   esac
 fi
 make_path "$point" || fail "$point could not be made"
-$S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
+$S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted; check the filesystem on the source, then split anew"
 """
 
 MOUNT_UNDO = r"""

@@ -254,7 +254,7 @@ mounted_at() { # DIRECTORY: the device that is mounted there
   nawk -F'\t' -v p="$1" '$2 == p {print $1}' /etc/mnttab
 }
 mount_one() { # KIND OPTIONS DEVICE DIRECTORY: check it, then mount it
-  $S fsck -F "$1" -y "`echo "$3" | sed 's,/dsk/,/rdsk/,'`" < /dev/null || fail "fsck of $3 ended with $?: it is not whole"
+  $S fsck -F "$1" -y "`echo "$3" | sed 's,/dsk/,/rdsk/,'`" < /dev/null || fail "fsck of $3: $?; it is not whole: check it on the source"
   $S mount -F "$1" -o "$2" "$3" "$4" || fail "$4 could not be mounted"
 }
 """

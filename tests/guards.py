@@ -59,7 +59,8 @@ GUARDS = (
     Guard("a group of another identity is imported (aix)", "hostdrivers/aix_scripts.py",
           '[ "$is" = "$vgid" ] || refuse', '[ 1 = 1 ] || refuse', f"{_HOST}aix.py -k group_id_that_differs"),
     Guard("a filesystem is mounted without a check (aix)", "hostdrivers/aix_scripts.py",
-          '$S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole"\nmake_path', 'make_path',
+          '$S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole; '
+          'check the filesystem on the source, then split anew"\nmake_path', 'make_path',
           f"{_HOST}aix.py -k torn"),
     Guard("a serial that two disks give is taken (aix)", "hostdrivers/aix_scripts.py",
           '[ $# -le 2 ] || { s=$1', '[ $# -le 9 ] || { s=$1', f"{_HOST}aix.py -k two_disks_give"),

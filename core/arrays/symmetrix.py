@@ -160,11 +160,14 @@ def _number(text: str) -> str:
 class SymmetrixArray:
     """Fits `core.arrays.base.ArrayDriver`."""
 
-    def __init__(self, name: str, host: str, sid: str, wait: int = 30) -> None:
-        """`host` is the management host, `sid` the array's 12 digits or its last 2 to 4; `wait` seconds for the lock."""
+    def __init__(self, name: str, host: str, sid: str, wait: int = 30, patience: float = 60.0) -> None:
+        """`host` is the management host, `sid` the array's 12 digits or its last 2 to 4; `wait` seconds for the lock.
+
+        `patience` is how many seconds a look may take besides the waits for the lock: a command that hangs has no end of its own.
+        """
         if not _SID.fullmatch(sid):
             raise ConfigError(f"array {name}: sid {sid!r} is neither an array id of 12 digits nor the last 2 to 4 of one")
-        self._name, self._host, self._sid, self._wait = name, host, sid, wait
+        self._name, self._host, self._sid, self._wait, self._patience = name, host, sid, wait, patience
 
     @property
     def name(self) -> str:
@@ -199,7 +202,7 @@ class SymmetrixArray:
 
     def _read(self, title: str, body: str, pairs: Iterable[Pair] = ()) -> Command:
         prelude, text = self._script(body, pairs)
-        return Command(self._host, title, text, Effect.READ, prelude=prelude, timeout=60.0 + 3 * self._wait)
+        return Command(self._host, title, text, Effect.READ, prelude=prelude, timeout=self._patience + 3 * self._wait)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 

@@ -400,6 +400,7 @@ async def _forget(store: Store, place: tuple[str, ...]) -> None:
 
 def _good(result: Result, meanwhile: str) -> None:
     """As `ended_well`, and silently: a tar that reads complains with exit status zero of what it could not keep."""
-    ended_well(result, meanwhile)
+    room = "make room there, then start again; " if "No space left" in result.stderr else ""
+    ended_well(result, room + meanwhile)
     if result.stderr.strip():
-        raise CommandFailed(f"{result.command.host}: {result.command.title}: {result.stderr.strip()}; {meanwhile}")
+        raise CommandFailed(f"{result.command.host}: {result.command.title}: {result.stderr.strip()}; {room}{meanwhile}")

@@ -189,7 +189,10 @@ class Estate:
         (self._on.add if on else self._on.discard)(name)
 
     async def close(self) -> None:
-        """Stop listening, and let the devices go."""
+        """Stop listening, and let the devices go; what an accident holds up goes on first."""
+        for array in self.arrays.values():
+            for held in array.hangs.values():
+                held.set()
         for front in self.fronts.values():
             await front.close()
         for array in self.arrays.values():
@@ -222,9 +225,20 @@ class RunningEstate:
     def close(self) -> None:
         """End it."""
         self.call(self.estate.close())
+        self.call(_end_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_all() -> None:
+    """Let what still runs on the hosts come to its end, as the scripts of clients that are gone do; then end the rest."""
+    rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    if rest:
+        _, rest_of_it = await asyncio.wait(rest, timeout=2)
+        for task in rest_of_it:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
 
 def hidden(*disks: Disk) -> list[Slot]:

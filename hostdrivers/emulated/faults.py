@@ -6,6 +6,7 @@ takes away its cause, not what it led to.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 from core.errors import ConfigError
 from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.array import Word
+from hostdrivers.emulated.linux_lvm import LinuxLvm
 from hostdrivers.emulated.machine import Machine, Slot
+from hostdrivers.emulated.volumes import read_label, write_label
 
 if TYPE_CHECKING:
     from hostdrivers.emulated.estate import Estate, Family
@@ -143,7 +146,25 @@ def _dead(scene: Scene, on: bool) -> None:
 
 def _lost(scene: Scene, on: bool) -> None:
     front = scene.estate.fronts[scene.machine.name]
-    front.lose_after = 1 if on else None
+    front.lose_changes = set() if on else None
+
+
+def _hangs(scene: Scene, on: bool) -> None:
+    hangs = scene.family.array.hangs
+    if on:
+        hangs["symdev"] = asyncio.Event()
+    elif "symdev" in hangs:
+        hangs.pop("symdev").set()
+
+
+def _foreign(scene: Scene, on: bool) -> None:
+    identity = f"{scene.machine.name}-id" if on else ""
+    assert isinstance(scene.machine, LinuxLvm)  # noqa: S101  for the type checker; the table has it on Linux only
+    scene.machine.system_id = identity
+    for std, _ in scene.family.pairs:
+        label = read_label(std)
+        if label is not None:
+            write_label(std, label[0], replace(label[1], facts={**label[1].facts, "system_id": identity}))
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -161,7 +182,9 @@ FAULTS: Mapping[str, Fault] = {
     "torn-filesystem": Fault("a filesystem's parts are of different instants", (SOURCE,), _torn),
     "guarded": Fault("a JFS2 is guarded against a second mount", (SOURCE,), _guarded, ("aix",)),
     "full-disk": Fault("there is no space left where the backups lie", (VAULT,), _flag("full")),
-    "connection-lost": Fault("the connection breaks while a change is under way", (SOURCE, TARGET), _lost),
+    "foreign-system-id": Fault("the group says that it belongs to the source's system", (SOURCE,), _foreign, ("linux",)),
+    "command-hangs": Fault("a command on the array's management host never answers", (SOURCE,), _hangs),
+    "connection-lost": Fault("the connection breaks in the middle of each change", (SOURCE, TARGET), _lost),
     "host-lost": Fault("the host is dead: nobody answers there", (SOURCE, TARGET), _dead),
     "locale": Fault("the host answers in another language whatever it is told", (SOURCE, TARGET), _flag("locale")),
 }

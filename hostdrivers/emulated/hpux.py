@@ -67,6 +67,8 @@ class Hpux(HpuxFiles):
 
     def _make_files(self, slot: Slot) -> None:
         slot.seen = True
+        at = self.slots.index(slot)
+        slot.name = slot.name or f"c5t{at // 8}d{at % 8}"
         self.special_files[f"dsk/{slot.name}"] = slot
         if self.agile:
             taken = {int(n.removeprefix("disk/disk")) for n in self.special_files if n.startswith("disk/")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ class Front:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.commands: list[str] = []
         self.dead = False
-        self.lose_after: int | None = None  # accidents: a change is under way when the connection goes
+        self.lose_changes: set[str] | None = None  # an accident: scripts during which the connection went already
         self._pumps: set[asyncio.Task[None]] = set()
         self._listener: asyncssh.SSHAcceptor | None = None
 
@@ -98,13 +99,12 @@ class Front:
                 script = words[2]
             lines = await _pump(process, self._pumps)
         self.commands.append(script)
-        if self.lose_after is not None and "launch && look" in script:
-            self.lose_after -= 1
-            if self.lose_after < 0:
-                self.lose_after = None
-                self.cut()
+        if "launch && look" in script:
+            self._strike(script)
 
         async def out(data: bytes) -> None:
+            if data.startswith(b"frozen"):
+                self._strike(script)
             process.stdout.write(data)
             await process.stdout.drain()
 
@@ -112,6 +112,12 @@ class Front:
             process.stderr.write(data)
 
         return await self.machine.run(script, _safely(out), _safely(err), lines)
+
+    def _strike(self, script: str) -> None:
+        """Lose the connection in the middle of a change, where that accident is on: once for each change."""
+        if self.lose_changes is not None and (job := _job(script)) not in self.lose_changes:
+            self.lose_changes.add(job)
+            self.cut()
 
     async def _login(self, process: Process) -> None:
         """A person at the keyboard: one line at a time, in a shell that stays the same."""
@@ -136,6 +142,11 @@ class Front:
             await shell.execute(line.decode("utf-8", "replace"), capture=False, stdout=say, stderr=say)
             self.machine.sync()
         process.exit(0)
+
+
+def _job(script: str) -> str:
+    """What tells a job from another, however often its launch is sent: marks are fresh each time."""
+    return re.sub(r"@@[0-9a-f]{16}", "", script)
 
 
 def _words(command: str) -> list[str]:

@@ -31,6 +31,7 @@ class Bench:
     def __init__(self, running: RunningEstate) -> None:
         """The configuration is the one that the estate wrote; waits are shorter than a person's."""
         self.running, self.estate = running, running.estate
+        self.patience, self.freeze = 30.0, 0  # seconds for a look at the array, and of a freeze where not what is configured
         self.engine = self.another_engine()
         self.events: list[Event] = []
 
@@ -38,9 +39,17 @@ class Bench:
         """A console of its own on the same estate, with an application in each set where one is given; close it."""
         settings = load(self.estate.config)
         sets = {name: replace(one, wait_limit=2, application=application) for name, one in settings.sets.items()}
-        arrays = {"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)}
+        arrays = {"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1, patience=self.patience)}
+        if self.freeze:
+            sets = {name: replace(one, freeze=replace(one.freeze, seconds=self.freeze)) for name, one in sets.items()}
         tables = replace(TABLES, arrays=arrays)
         return build_engine(replace(settings, sets=sets), read_only=read_only, tables=tables)
+
+    def be_quick(self) -> None:
+        """Take an engine that soon loses patience with the array, and with a freeze: for what hangs or is lost."""
+        self.engine.close()
+        self.patience, self.freeze = 1.0, 4
+        self.engine = self.another_engine()
 
     def family(self, name: str) -> Family:
         """The set of that name."""

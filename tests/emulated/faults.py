@@ -52,6 +52,8 @@ def suffer(made: Bench, set_name: str, accident: str, operation: str = "backup")
     """Prepare, switch it on, run the operation, and look what is left."""
     for request in OPERATIONS[operation]:
         assert made.run(replace(request, set_name=set_name)).exit_code == 0
+    if accident.startswith(("command-hangs@", "connection-lost@")):
+        made.be_quick()
     made.switch(accident)
     try:
         plan = made.plan(PlanRequest(operation, set_name, overrides=_reasons(made, set_name, operation)))
@@ -90,7 +92,7 @@ def row(outcome: Outcome) -> str:
     told = " ".join(line.strip() for line in outcome.sentence.splitlines() if line.strip())
     for pattern, word in _CHANGING:
         told = pattern.sub(word, told)
-    told = told[:300].replace("|", "\\|").replace("<", "&lt;")
+    told = told[:600].replace("|", "\\|").replace("<", "&lt;")
     return f"| {outcome.accident} | {outcome.exit_code} | {', '.join(outcome.left) or 'nothing'} | {told} |\n"
 
 

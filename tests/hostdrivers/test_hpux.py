@@ -131,6 +131,11 @@ async def test_output_of_another_form_is_an_error_that_says_where(pair: Pair) ->
         ("finished", "cut", "not whole"),
         ("7903A000 98304", "7903A000 size", "inq"),
         ("PE Size (Mbytes)", "PE Sizes", "vgdisplay -v /dev/vgedm2"),
+        (
+            "VG Status                   available",
+            "VG Status                   bereit",
+            "VG Status is a word that is not known",
+        ),
         (" type vxfs ", " kind vxfs ", "mount -v"),
     ):
         changed = whole.stdout.replace(old, new)
