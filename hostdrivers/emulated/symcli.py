@@ -255,8 +255,8 @@ class _Host:
                 break
             last = at
         how, code = ("All", 0) if hits == len(pairs) else (("Not all", some) if hits else ("None of the", none))
-        at = f"group '{words.options['-g']}'" if "-g" in words.options else f"file '{words.options['-f']}'"
-        return Answer(f"\n{how} devices in the {at} are in the '{title}' state.\n", code=code)
+        where = f"group '{words.options['-g']}'" if "-g" in words.options else f"file '{words.options['-f']}'"
+        return Answer(f"\n{how} devices in the {where} are in the '{title}' state.\n", code=code)
 
     def _word(self, std: Disk, bcv: Disk) -> str:
         return self.array.words.get(bcv.number, self.array.word(std, bcv).value)
