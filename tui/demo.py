@@ -106,6 +106,13 @@ def _estate(options: Namespace) -> Iterator[RunningEstate]:
 
 def run_demo(options: Namespace) -> int:
     """Open the console on the estate; `--serve` keeps it for other clients; `--plain` prints what the console would show."""
+    if "list" in (options.fault or ()):
+        from tui.say import say
+
+        options.fault = []
+        with _estate(options) as running:
+            say(*(f"{name:<34} {sentence}" for name, (_, sentence) in running.estate.accidents().items()))
+        return 0
     with _estate(options) as running:
         if options.serve:
             return _serve(running)

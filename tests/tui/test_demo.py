@@ -16,6 +16,7 @@ from hostdrivers.emulated.estate import RunningEstate
 from hostdrivers.emulated.families import FAMILIES, sized
 from tests.emulated.bench import NAMES
 from tests.tui.test_screens import screen_text, shows, until
+from tui.__main__ import main
 from tui.app import Console
 from tui.demo import BANNER, DemoSchool
 from tui.screens.ask import TypeName
@@ -163,3 +164,10 @@ async def test_pairs_that_the_array_did_not_tell_are_shown_as_not_measured_and_n
     finally:
         engine.close()
         running.close()
+
+
+def test_the_accidents_are_listed_by_name_and_host(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--fault", "list"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert any(row.startswith("mixed-states@aixprod ") and len(row.split()) > 4 for row in rows)
+    assert len(rows) > 60
