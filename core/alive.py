@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -29,7 +28,7 @@ class AliveMarks:
         except OSError as error:
             raise SplitmountError(f"{self._path(run)}: {error.strerror}; nothing is changed without it") from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the file stays: one that is unlinked could be locked twice
         except OSError:
             os.close(handle)
             return False
@@ -37,11 +36,9 @@ class AliveMarks:
         return True
 
     def give(self, run: int) -> None:
-        """Let go of the mark, and remove it."""
+        """Let go of the mark."""
         handle = self._held.pop(run, None)
         if handle is not None:
-            with contextlib.suppress(OSError):
-                self._path(run).unlink()
             os.close(handle)
 
     def alive(self, run: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 import socket
 import threading
 from collections import deque
@@ -468,6 +469,8 @@ class Engine:
             raise Refused(f"{plan.operation} of {plan.set_name} starts only when the set's name was typed; nothing was changed")
         if any(r.settings.name == plan.set_name for r in self._parts_running()):
             raise Refused(f"a run of {plan.set_name} is under way on this console")
+        if (taken := int(plan.facts.get("takes_back", "0"))) and self._alive.alive(taken):
+            raise Refused(f"run {taken} is under way on this console; nothing was changed")
         if plan.operation not in TAKES_BACK | BY_PERSON and (left := self._recovery.unfinished(plan.set_name)):
             raise Refused(
                 f"run {left[-1].number} of {plan.set_name} has no end: resume it or take it back first (splitmount recover "
@@ -475,7 +478,8 @@ class Engine:
             )
         run = Run(self._run_parts(plan, settings), stepwise=stepwise)
         number = run.begin()
-        self._alive.take(number)
+        if not self._alive.take(number):
+            raise Refused(f"run {number} is under way on this console")
         return self._go(run, number)
 
     def _run_parts(self, plan: Plan, settings: SetSettings) -> RunParts:
@@ -523,13 +527,12 @@ class Engine:
         return self._go(run, run.take_up(past))
 
     async def _give_up(self, number: int, reason: str, confirmed: str) -> None:
-        past = self._recovery.past(number)
-        if not reason.strip() or confirmed != past.plan.set_name:
+        set_name, left = self._recovery.left_for_a_person(number)
+        if not reason.strip() or confirmed != set_name:
             raise Refused(
                 f"run {number} is handed over to a person only with a reason, and when the set's name was typed; nothing was changed"
             )
         message = f"handed over to a person by {getpass.getuser()}: {reason.strip()}"
-        left = (await self._recovery.account(number)).by_hand
         body = {"outcome": Outcome.ATTENTION, "exit_code": 5, "message": message, "done": [], "left": left}
         self._open_journal().end(number, body)
 
@@ -539,7 +542,8 @@ class Engine:
         known = {str(r.body["run_key"]) for rows in self._records().values() for r in rows if "run_key" in r.body}
         if not key:
             keys = rebuild.parse_keys(ref, await self._transport.run(rebuild.look(ref)))
-            mine = sorted(k for k in keys if k.startswith(f"{set_name}-") and k not in known)
+            ours = re.compile(re.escape(set_name) + r"-\d{8}T\d{6}Z-\d{4,}-[0-9a-f]{6}")
+            mine = sorted(k for k in keys if ours.fullmatch(k) and k not in known)
             if not mine:
                 raise Refused(
                     f"{ref.name}: no run of {set_name} left anything there that the journal of this console does not know"

@@ -38,10 +38,10 @@ EXPLAIN: Mapping[str, Explain] = {
         "ls WORK_DIR/holds.",
     ),
     "unlock-stale": Explain(
-        "Moves the lock aside, if it is still the very one that was shown; it is kept in WORK_DIR/locks/taken.",
+        "Moves the lock aside, if it is still the very one that was shown; it is kept in WORK_DIR/locks-taken.",
         "A console that died for good leaves its lock behind, and no run can begin.",
         "If its run is alive after all, two runs work on one set. The jobs that were measured were not running.",
-        "mv WORK_DIR/locks/SET WORK_DIR/locks/taken/.",
+        "mv WORK_DIR/locks/SET WORK_DIR/locks-taken/.",
     ),
     "follow": Explain(
         "Waits until the job that was under way when the console went has ended, and reads how.",

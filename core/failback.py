@@ -7,7 +7,7 @@ from dataclasses import replace
 from core.conditions import restore_conditions
 from core.moments import application_steps, plan_restore
 from core.operations import Context, Planned, measure
-from core.plan import Condition, Phase, Verdict
+from core.plan import Condition, Phase, StepKind, Verdict
 from core.settings import SetSettings
 
 # What verification says of a target that holds the groups of the source, under their names, at their mount points.
@@ -28,7 +28,7 @@ def failback_conditions(context: Context) -> tuple[Condition, ...]:
 def plan_failback(context: Context) -> Planned:
     """Take down what the takeover brought up, prove it, then restore and start on the source."""
     settings, ref = context.settings, context.drivers.source_ref
-    down = list(context.taken.steps) if context.taken else []
+    down = [step for step in context.taken.steps if step.kind is not StepKind.OWN_FILES] if context.taken else []
     hidden = any(step.undoes == "ready" for step in down)  # by then the target does not see the BCVs any more
     steps, summary = plan_restore(
         replace(context, pairs=tuple(replace(s, ready=False) if hidden else s for s in context.pairs))

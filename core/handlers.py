@@ -228,7 +228,10 @@ async def _rest(state: RunState, step: Step) -> tuple[Step, ...]:
     known = (*state.parts.settings.pairs, *plan.spare)
     pairs = tuple(pair for pair in known if pair.bcv in step.fence) if step.fence else known
     statuses = await array.status(state.parts.transport, pairs)
-    return array.rest(step, statuses, SplitMark(state.values.get("split_id", "")))
+    try:
+        return array.rest(step, statuses, SplitMark(state.values.get("split_id", "")))
+    except Refused as odd:  # the pairs are not what such a step can begin from: that is no "nothing was changed"
+        raise NeedsAttention(str(odd)) from odd
 
 
 async def _by_the_states(state: RunState, step: Step, lost: str) -> str:
@@ -271,9 +274,11 @@ async def _job(state: RunState, step: Step, command: Command) -> str:
     try:
         return await _follow(state, step, command)
     except OutcomeUnknown as gone:
+        if not isinstance(gone, _Gone):  # it may still be at work
+            raise
         if step.array and step.id not in state.measure_first:
             return await _by_the_states(state, step, str(gone))
-        if not isinstance(gone, _Gone) or step.id not in state.measure_first:
+        if step.id not in state.measure_first:
             raise
         if step.array:
             return await _what_is_left(state, step)
@@ -347,7 +352,7 @@ async def deposit(state: RunState, step: Step, command: Command | None) -> str:
         raise CommandFailed("there is no place for the plan")
     start = state.parts.journal.start_of(state.number)
     text = packed(start)
-    return await own_files(state, step, replace(command, text=deposit_script(state.number, text)))
+    return await own_files(state, step, replace(command, text=deposit_script(state.job_number, text)))
 
 
 async def follow_end(state: RunState, step: Step, command: Command | None) -> str:

@@ -28,6 +28,7 @@ refuse() { echo "refused: $*" >&2; exit 90; }
 fail() { echo "$*" >&2; exit 1; }
 now=`date -u +%Y-%m-%dT%H:%M:%SZ`
 [ -n "$now" ] || fail "the time of this host is not known: date -u"
+boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || who -b 2>/dev/null; }
 of() { sed -n "s/^$1 //p" "$2" 2>/dev/null; }
 held() { # whether somebody forbids changes of the set, now
   [ -f "$H" ] || return 1
@@ -41,7 +42,7 @@ if held; then refuse "$SET is on hold until `of until "$H"` by `of operator "$H"
 if mkdir "$L" 2>/dev/null; then
   { echo "key $KEY"; echo "operator $OPERATOR"; echo "console $CONSOLE"; echo "at $now"; } > "$L/new" && mv "$L/new" "$L/owner" ||
     { rm -rf "$L"; fail "$L cannot be written"; }
-elif [ "`of key "$L/owner"`" != "$KEY" ]; then
+elif [ "`of key "$L/owner"`" != "$KEY" ] || [ "`of console "$L/owner"`" != "$CONSOLE" ]; then
   refuse "$SET is locked since `of at "$L/owner"` by `of operator "$L/owner"` on the console `of console "$L/owner"`, run `of key "$L/owner"`"
 fi
 """
@@ -54,7 +55,7 @@ fi
 
 _TAKE = r"""[ -d "$L" ] || { echo "no lock is there any more"; exit 0; }
 [ "`of key "$L/owner"`" = "$KEY" ] || refuse "another run has the lock of $SET now: `of key "$L/owner"`; look again"
-mkdir -p "$D/locks/taken" && mv "$L" "$D/locks/taken/$NAME-$now-$$" || fail "$L cannot be moved"
+mkdir -p "$D/locks-taken" && mv "$L" "$D/locks-taken/$NAME-$now-$$" || fail "$L cannot be moved"
 """
 
 _HOLD = r"""mkdir -p "$D/holds" || fail "$D/holds cannot be made"
@@ -75,6 +76,7 @@ if [ -d "$L" ]; then
     [ -f "$p" ] || continue
     j=`dirname "$p"`
     [ -f "$j/rc" ] && continue
+    [ "`boot`" = "`cat "$j/boot" 2>/dev/null`" ] || continue
     if kill -0 "`cat "$p"`" 2>/dev/null; then echo "lock running `basename "$j"`"; fi
   done
   last=`ls -t "$R" 2>/dev/null | sed -n 1p`
@@ -144,8 +146,11 @@ def with_locks(plan: Plan, hosts: Iterable[HostRef]) -> Plan:
     """
     hosts = tuple(hosts)
     took = [_lock_step(ref, plan.set_name) for ref in hosts]
-    again = {step.undoes for step in plan.steps}  # a plan that takes a run back gives back that run's locks itself
+    again = {
+        step.undoes for step in plan.steps
+    }  # a plan that takes a run back gives back that run's locks itself, when all is done
     gave = [_unlock_step(step) for step in reversed(took) if step.id not in again]
+    took = [replace(step, undo=None) if step.id in again else step for step in took]
     steps = (*took, _deposit_step(hosts[0]), *plan.steps, *gave)
     return replace(plan, steps=steps)
 

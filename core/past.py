@@ -94,7 +94,7 @@ def _past(records: Sequence[Record], plan: Plan) -> Past:
         open=open_,
         stack=stack,
         committed=committed,
-        taking_back=str(facts.get("taking_back", "")),
+        taking_back=str(facts.get("taking_back", "")) or _failed(plan, outcomes),
         attempts=facts["attempts"],
         record=from_json(BackupRecord, last) if last else None,
         sample={str(path): (str(a), str(b)) for path, (a, b) in facts.get("sample", {}).items()},
@@ -134,6 +134,16 @@ def _outcomes(records: Sequence[Record]) -> dict[str, Outcome | None]:
         if record.kind == "outcome":
             out[record.step] = Outcome(body["outcome"])
     return out
+
+
+def _failed(plan: Plan, outcomes: Mapping[str, Outcome | None]) -> str:
+    """That a step had ended badly when the console died, so that the run must not go forward; empty when none had.
+
+    A lock that was refused when the run was taken up again says nothing of the run itself.
+    """
+    good = (None, Outcome.OK, Outcome.SKIPPED)
+    steps = (step for step in plan.steps if step.kind is not StepKind.OWN_FILES)
+    return next((f"{s.title}: it had failed when the console died" for s in steps if outcomes.get(s.id) not in good), "")
 
 
 def _stack(plan: Plan, outcomes: Mapping[str, Outcome | None]) -> tuple[tuple[Step, ...], str]:

@@ -14,7 +14,7 @@ import json
 import re
 import shlex
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.events import Outcome
 from core.hosts import HostRef
 from core.journal import Journal
 from core.jsonable import to_json
+from core.plan import StepKind
 from core.transport import Command, Result
 
 LIMIT = 64 << 20  # bytes of a plan, unpacked, that are believed
@@ -68,7 +69,8 @@ for k in {shlex.quote(key) if key else "*"}; do
   echo "{_MARK} run $k"
 """
     if key:
-        text += f"""  for p in "$k"/plan-????; do
+        text += f"""  for p in "$k"/plan-*; do
+    case $p in *.new) continue;; esac
     [ -f "$p" ] || continue
     echo "{_MARK} plan `basename "$p"`"
     cat "$p"; echo
@@ -133,7 +135,8 @@ def _sections(text: str) -> Iterator[tuple[str, str, list[str]]]:
 
 def rebuild(journal: Journal, remains: Remains) -> tuple[int, ...]:
     """Write the runs into a journal that does not know them; their numbers there. Refused when jobs and plans do not fit."""
-    jobs = [_job(name, *found) for name, found in sorted(remains.jobs.items())]
+    known = {str(step["id"]) for start in remains.plans.values() for step in start["plan"]["steps"]}
+    jobs = [_job(name, known, *found) for name, found in sorted(remains.jobs.items())]
     return tuple(
         _rebuild_one(journal, remains.key, number, start, [job for job in jobs if job.number == number])
         for number, start in sorted(remains.plans.items())
@@ -154,12 +157,20 @@ def _rebuild_one(journal: Journal, key: str, ours: int, start: Mapping[str, Any]
     for job in jobs:
         if job.step not in steps and job.step.startswith("undo-"):
             _write(journal, number, job, "by its directory on the host")
-    if last == len(steps) - 1 and of_run[steps[last]].code == 0:
-        journal.end(
-            number,
-            {"outcome": Outcome.OK, "exit_code": 0, "message": "rebuilt: its last step ended well", "done": [], "left": []},
-        )
+    over = last == len(steps) - 1 and of_run[steps[last]].code == 0
+    unproved = [s["title"] for s in start["plan"]["steps"][: last + 1] if s["kind"] in _NO_DIRECTORY]
+    message = f"rebuilt: nothing on the target tells how this ended: {', '.join(unproved)}"
+    if over:
+        outcome, code = (Outcome.UNKNOWN, 6) if unproved else (Outcome.OK, 0)
+        said = message if unproved else "rebuilt: its last step ended well"
+        journal.end(number, {"outcome": outcome, "exit_code": code, "message": said, "done": [], "left": []})
+    elif unproved:  # cleanup follows a backup that failed as it follows one that is good: it is never taken for good
+        journal.note(number, "", {"taking_back": message})
     return number
+
+
+# What a run does without a job on the target, and what no later step proves.
+_NO_DIRECTORY = frozenset({StepKind.BACKUP, StepKind.VERIFY, StepKind.PUT_BACK, StepKind.COMPARE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +184,9 @@ class _Job:
     values: Mapping[str, str]
 
 
-def _job(name: str, code: int | None, values: Mapping[str, str]) -> _Job:
+def _job(name: str, known: Collection[str], code: int | None, values: Mapping[str, str]) -> _Job:
     number, _, rest = name.partition("-")
-    anew = re.search(r"\.(\d+)$", rest)
+    anew = re.search(r"\.(\d+)$", rest) if rest not in known else None  # a group may be called vg.1
     return _Job(
         int(number) if number.isdecimal() else 0,
         rest[: anew.start()] if anew else rest,

@@ -66,9 +66,19 @@ def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: da
         if _ended_well(records[number]) and body.get("operation") != "takeover":
             continue  # only a takeover that went well leaves something, and means to
         left = left_by(number, records)
+        if not left.past.ended and never_back(left.past):
+            raise Refused(
+                f"run {number} overwrites the standards: {left.past.plan.operation} is resumed, or it is nothing: "
+                f"splitmount recover {number} --resume"
+            )
         if left.steps:
             return take_back_plan("cleanup", left, now, target)
     raise Refused(f"cleanup of {set_name}: the journal of this console knows nothing that a run left; nothing was changed")
+
+
+def never_back(past: Past) -> bool:
+    """Whether what the standards held is gone, or may be: of a journal that was rebuilt nobody knows whether it had come to that."""
+    return bool(past.committed) or (past.measure_all and any(step.commits for step in past.plan.steps))
 
 
 def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -> Plan:

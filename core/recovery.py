@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from core.alive import AliveMarks
+from core.arrays.base import base_id, base_id_of
 from core.errors import Refused, SplitmountError
 from core.facade import Account, PlanRequest
 from core.handlers import describe
@@ -20,7 +21,7 @@ from core.model import Estate, HostFacts, PairState, PairStatus
 from core.operations import Context, SetDrivers, establish, measure
 from core.past import Past, past_of
 from core.plan import Phase, Plan, Step, StepKind
-from core.recover import Left, by_hand, left_by, take_back_plan
+from core.recover import Left, by_hand, left_by, never_back, take_back_plan
 from core.scope import of_plan
 from core.settings import SetSettings
 from core.transport import Channel, Transport
@@ -86,7 +87,7 @@ class Recovery:
         """The runs that have no end and that no process of this console executes, oldest first."""
         rows = [r for r in self._parts.records().values() if not any(one.kind == "end" for one in r)]
         mine = [r for r in rows if set_name in ("", str(r[0].body.get("set", "")))]
-        return tuple(past_of(r) for r in mine if not self._parts.alive.alive(r[0].run))
+        return tuple(past for r in mine if not self._parts.alive.alive(r[0].run) and (past := _readable(r)) is not None)
 
     def past(self, run: int) -> Past:
         """One of them. Refused when the journal does not know it, it has an end, or it is under way."""
@@ -100,14 +101,27 @@ class Recovery:
             raise Refused(f"run {run} is under way on this console")
         return past
 
+    def left_for_a_person(self, run: int) -> tuple[str, tuple[str, ...]]:
+        """The set of such a run, and the commands that take it back; none where its records cannot be read."""
+        records = self._parts.records().get(run)
+        if records is None or any(r.kind == "end" for r in records) or self._parts.alive.alive(run):
+            self.past(run)  # says what is wrong with it
+        rows = records or ()
+        set_name = str(rows[0].body.get("set", "")) if rows else ""
+        return set_name, by_hand(left_by(run, self._parts.records())) if _readable(rows) else ()
+
     async def check_resume(self, past: Past) -> Estate:
         """Measure, and refuse when the estate is not what the run left: a group was changed, or the mirrors were."""
         settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
         estate = await self._parts.measure(settings, ("source", "target", "pairs"))
-        wrong = []
+        claims, unknown = await self.claims(self._parts.settings(past.plan.set_name))
+        wrong = [told(hold) for hold in claims.holds]
+        wrong += [told(lock) for lock in claims.locks if lock.key != past.key] + ([unknown] if unknown else [])
+        dead = past.plan.operation == "takeover"
+        wrong += [f"{part} could not be measured: {why}" for part, why in estate.errors.items() if part != "source" or not dead]
         if estate.source is not None and not past.committed:
             wrong += groups_changed(past.plan, settings, estate.source)
-        wrong += _other_split(past, estate.pairs)
+        wrong += _other_split(past, estate.pairs) or _other_start(past, estate.pairs)
         if wrong:
             raise Refused(
                 f"run {past.number} cannot be resumed, nothing was changed: {'; '.join(wrong)}. "
@@ -174,14 +188,16 @@ class Recovery:
     def _job(self, past: Past, step: Step) -> JobRef:
         drivers = self._parts.drivers(self._parts.settings(past.plan.set_name))
         refs = (drivers.target_ref, drivers.source_ref, drivers.array_ref)
-        ref = next(r for r in refs if r is not None and r.name == step.host)
+        ref = next((r for r in refs if r is not None and r.name == step.host), None)
+        if ref is None:
+            raise Refused(f"{step.host} does not serve {past.plan.set_name} any more, by the configuration")
         anew = past.attempts.get(step.id, 0)
         directory = f"{ref.work_dir}/runs/{past.key}"
         return JobRef(ref.name, directory, f"{directory}/{past.job_number:04d}-{step.id}{f'.{anew}' * bool(anew)}", ref.become)
 
     async def _pairs(self, past: Past, known: list[str], unknown: list[str]) -> None:
-        settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
         try:
+            settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
             statuses = await self._parts.drivers(settings).array.status(self._parts.transport, settings.pairs)
         except SplitmountError as error:
             unknown.append(f"the pairs: {error}")
@@ -196,8 +212,9 @@ class Recovery:
         except SplitmountError as error:
             resume = str(error)
         undo = ""
-        if left.past.committed:
-            undo = f"{left.past.committed!r} overwrites the standards: what they held is gone, so the run can only be resumed"
+        if never_back(left.past):
+            what = left.past.committed or left.past.plan.operation
+            undo = f"{what!r} overwrites the standards: what they held is gone, so the run can only be resumed"
         return resume, undo
 
     async def undo_plan(self, request: PlanRequest) -> Plan:
@@ -206,13 +223,16 @@ class Recovery:
         Refused after the point of no return: what the standards held is gone.
         """
         past = self.past(request.run) if request.run else self._newest(request.set_name)
-        if past.committed:
+        if never_back(past):
+            begun = past.committed or "what overwrites the standards, for all that is known"
             raise Refused(
-                f"run {past.number} has begun {past.committed!r}: what the standards held is gone, so it cannot be taken back; "
+                f"run {past.number} has begun {begun!r}: what the standards held is gone, so it cannot be taken back; "
                 f"resume it: splitmount recover {past.number} --resume"
             )
         target = self._parts.drivers(self._parts.settings(past.plan.set_name)).target_ref
         plan = take_back_plan("undo", left_by(past.number, self._parts.records()), self._parts.clock(), target)
+        if past.plan.operation == "takeover":  # somebody may have worked there since
+            plan = replace(plan, confirm=past.plan.set_name)
         return plan if request.leave_mirrors else await self._mirrors_up(past, plan)
 
     def _newest(self, set_name: str) -> Past:
@@ -259,18 +279,44 @@ class Recovery:
         return Context(request, settings, estate, self._parts.drivers(settings), nothing, nothing, statuses)
 
 
-_SPLITS = frozenset({"backup", "rehearse", "split", "takeover"})
+def _readable(records: Sequence[Record]) -> Past | None:
+    """The past of a run; None when its records cannot be read, which must not stand in the way of all others."""
+    try:
+        return past_of(records)
+    except Refused:
+        return None
+
+
+_SPLITS = frozenset({"backup", "rehearse", "split"})  # not a takeover: what was written on the target since would be lost
+_VERBS = ("split", "establish", "establish-full", "restore", "restore-split")
 
 
 def _other_split(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
     """Whether the mirrors still hold the split that the run made, where it made one and nothing after it."""
-    verbs = [step.id for step in past.plan.steps if step.array and step.id in past.done]
-    last = next((v for v in reversed(verbs) if v in ("split", "establish", "establish-full", "restore", "restore-split")), "")
-    ours = past.values.get("split_id", "")
-    if last != "split" or past.open.startswith("establish"):
-        return []
+    verbs, ours = _verbs(past, pairs), past.values.get("split_id", "")
+    if verbs[-1:] != ["split"] or base_id_of(past.open) in _VERBS:
+        return []  # what is open is measured by the array's driver, before anything is sent
     odd = [s for s in pairs if s.state not in (PairState.SPLIT, PairState.SPLITTING) or (ours and s.split_id not in ("", ours))]
     return [f"the mirrors do not hold the split of this run any more: {describe(tuple(odd))}"] if odd else []
+
+
+def _verbs(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
+    """What the run did to these pairs, in order."""
+    mine = {s.pair.bcv for s in pairs}
+    begun = [s for s in past.plan.steps if s.array and s.id in past.done and (not s.fence or mine & set(s.fence))]
+    return [verb for verb in map(base_id, begun) if verb in _VERBS]
+
+
+def _other_start(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
+    """Whether pairs that the run has not changed yet stand otherwise than when it was planned: another point in time, maybe."""
+    if past.measure_all or _verbs(past, pairs) or base_id_of(past.open) in _VERBS:
+        return []
+    then = dict(past.plan.start_states)
+    risen = {(PairState.COPYING, PairState.ESTABLISHED)}
+    odd = [s for s in pairs if s.pair in then and then[s.pair] is not s.state and (then[s.pair], s.state) not in risen]
+    at, known = [s.split_at for s in pairs if s.split_at is not None], past.plan.facts.get("split_at")
+    moved = bool(known and at and len(at) == len(pairs) and min(at).isoformat() != known)
+    return [f"the mirrors are not what they were when it was planned: {describe(tuple(odd) or pairs)}"] if odd or moved else []
 
 
 def lines_of(account: Account) -> tuple[str, ...]:

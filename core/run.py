@@ -48,6 +48,7 @@ class Run:
         self._served: float | None = None  # when the last step ended that brings data into service, by the monotonic clock
         self._skip: frozenset[str] = frozenset()  # the steps that were done before the run was taken up again
         self._taking_back = ""  # why a run that is taken up again was being taken back
+        self._relock: list[Step] = []  # the locks that such a run asks for again, before all else
 
     @property
     def number(self) -> int:
@@ -77,9 +78,13 @@ class Run:
         number = parts.journal.begin({**body, "digest": plan.digest, "plan": plan})
         key = plan.facts.get("run_key") or f"{plan.set_name}-{now:%Y%m%dT%H%M%SZ}-{number:04d}-{plan.digest[:6]}"
         self._state.number = self._state.job_number = number
+        if (
+            "run_key" in plan.facts
+        ):  # the directory of another run's jobs, maybe of another console's: no number may be twice there
+            self._state.job_number = int(now.timestamp()) % 10**9
         self._state.values.update({n[6:]: v for n, v in plan.facts.items() if n.startswith("value.")})
         self._own(key)
-        parts.journal.note(number, "", {"run_key": key})
+        parts.journal.note(number, "", {"run_key": key, "job_number": self._state.job_number})
         parts.emit(RunStarted(number, now, plan))
         return number
 
@@ -91,18 +96,17 @@ class Run:
         state.attempts.update(past.attempts)
         state.record, state.sample, state.changed = past.record, dict(past.sample), True
         self._own(past.key)
-        locks = _still_locked(past)
-        self._skip = frozenset(past.done) - frozenset(locks)
+        self._relock = _still_locked(past)
+        locks = [step.id for step in self._relock]
+        self._skip = frozenset(past.done) | frozenset(locks)
         self._stack, self._committed, self._taking_back = list(past.stack), past.committed, past.taking_back
         self._phase = past.phase
         state.freeze_until = time.monotonic() + parts.settings.freeze.seconds + 5
-        arrays = {s.id for s in parts.plan.steps if s.array} if past.measure_all else set()
-        state.measure_first = arrays | {past.open} - {""}
+        unsure = {s.id for s in parts.plan.steps if s.array or s.kind is StepKind.BACKUP} if past.measure_all else set()
+        state.measure_first = unsure | {past.open} - {""}
         self._done = [s.title for s in parts.plan.steps if s.id in self._skip]
         parts.journal.note(past.number, "", {"taken_up": now, "operator": parts.operator, "console": parts.console})
         parts.emit(RunStarted(past.number, now, parts.plan, tuple(self._skip)))
-        for step in locks:  # whether the lock is still ours is asked again
-            state.begin_anew(step)
         return past.number
 
     def _own(self, key: str) -> None:
@@ -114,6 +118,8 @@ class Run:
         """Do the plan; whatever happens, thaw, take back what must be taken back, and say how it ended."""
         began = time.monotonic()
         error: SplitmountError | None = None
+        if refused := await self._lock_again(began):
+            return refused
         try:
             if self._taking_back:
                 raise CommandFailed(self._taking_back)
@@ -132,6 +138,20 @@ class Run:
         self._parts.emit(end)
         return end
 
+    async def _lock_again(self, began: float) -> RunEnded | None:
+        """Ask for the locks of a run that is taken up again. Without them nothing of it is touched: it stays without an end."""
+        for step in self._relock:
+            self._state.begin_anew(step.id)
+            try:
+                await self._step(step)
+            except SplitmountError as problem:
+                message = f"{problem}; nothing was touched: the run still has no end"
+                seconds = time.monotonic() - began
+                end = RunEnded(self.number, utc_now(), _word(problem), problem.exit_code, seconds, (), (), message)
+                self._parts.emit(end)
+                return end
+        return None
+
     async def _look_again(self) -> None:
         """What a run that is taken up again knew of the estate went with its console."""
         if self._skip:
@@ -142,7 +162,10 @@ class Run:
         for step in self._parts.plan.steps:
             if step.id in self._skip:
                 continue
-            await self._gate(step)
+            if step.kind is StepKind.OWN_FILES and step.undoes:
+                self._stack = kept_when_committed(self._stack)  # all is done: a lock that cannot be given back undoes nothing
+            else:
+                await self._gate(step)
             self._phase = step.phase
             await self._step(step)
             self._done.append(step.title)
@@ -247,7 +270,8 @@ class Run:
             return _word(error), error.exit_code
         if self._unmeasured:
             return Outcome.UNKNOWN, OutcomeUnknown.exit_code
-        if isinstance(error, NeedsAttention) or self._phase is Phase.AFTER or self._committed:
+        taking_back = "takes_back" in self._parts.plan.facts  # what could not be taken back is left
+        if isinstance(error, NeedsAttention) or self._phase is Phase.AFTER or self._committed or taking_back:
             return Outcome.ATTENTION, NeedsAttention.exit_code
         return Outcome.STOPPED if isinstance(error, Stopped) else Outcome.FAILED, 4
 
@@ -277,11 +301,12 @@ class Run:
         return describe(statuses)
 
 
-def _still_locked(past: Past) -> list[str]:
-    """The locks that the run took and had not begun to give back: whether they are still its own is asked again."""
+def _still_locked(past: Past) -> list[Step]:
+    """The locks of the run, less those that it had begun to give back: whether they are its own is asked before all else."""
     given = {step.undoes for step in past.plan.steps if step.id in past.done or step.id == past.open}
-    own = [step.id for step in past.plan.steps if step.kind is StepKind.OWN_FILES and not step.undoes]
-    return [step for step in own if step in past.done and step not in given]
+    locks = [step for step in past.plan.steps if step.kind is StepKind.OWN_FILES and step.id.startswith("lock-")]
+    begun = bool({step.id for step in past.plan.steps} - {lock.id for lock in locks} & {*past.done, past.open})
+    return [step for step in locks if step.id not in given and (step.id in past.done or (begun and past.done))]
 
 
 def _word(problem: SplitmountError) -> Outcome:

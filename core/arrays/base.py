@@ -21,7 +21,17 @@ class SplitMark:
 
 def base_id(step: Step) -> str:
     """The id of a step as its driver gave it, without the number that tells it from another of the plan."""
-    return re.sub(r"-\d+$", "", step.id)
+    return base_id_of(step.id)
+
+
+def base_id_of(step_id: str) -> str:
+    """The same, of an id alone."""
+    return re.sub(r"-\d+$", "", step_id)
+
+
+def asked_for(step: Step, option: str) -> bool:
+    """Whether a step's command has an option, so that what is left of it is sent with the same."""
+    return step.command is not None and option in step.command.text
 
 
 def whether_split(step: Step, pairs: tuple[PairStatus, ...], split_id: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from core.arrays.base import SplitMark, base_id, lost, whether_split
+from core.arrays.base import SplitMark, asked_for, base_id, lost, whether_split
 from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
@@ -364,7 +364,8 @@ class QemuArray:
             return self._rest_of_establish(step, pairs, states)
         if verb == "restore":
             began = states <= {PairState.RESTORING} or all("job:r" in s.private for s in pairs)
-            return () if began else tuple(s for s in self.restore(pairs) if s.id != "hide")
+            full = asked_for(step, '"sync": "full"')
+            return () if began else tuple(s for s in self.restore(pairs, full=full) if s.id != "hide")
         if verb in ("book", "settle", "safety-settle"):
             return self._book(pairs)
         if verb == "ready":
@@ -378,7 +379,7 @@ class QemuArray:
             return ()
         if states & {PairState.COPYING, PairState.ESTABLISHED, PairState.RESTORING, PairState.SPLITTING}:
             raise lost(step, pairs)
-        return self.establish(pairs)
+        return self.establish(pairs, full=asked_for(step, '"sync": "full"'))
 
     def predict(self, pair: PairStatus, state: PairState, *, split_id: str = "", ready: bool = False) -> PairStatus:
         """How a pair will stand after earlier steps of a plan."""

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from core.arrays.base import SplitMark, base_id, lost, whether_split
+from core.arrays.base import SplitMark, asked_for, base_id, lost, whether_split
 from core.errors import ConfigError, ParseError, Refused
 from core.model import Pair, PairState, PairStatus
 from core.plan import Explain, Phase, Step, StepKind
@@ -437,10 +437,10 @@ class SymmetrixArray:
             return () if whether_split(step, pairs, "") else self.split(pairs, mark)
         if verb in ("establish", "establish-full"):
             down = tuple(s for s in pairs if s.state not in (PairState.COPYING, PairState.ESTABLISHED))
-            return tuple(s for s in self.establish(down) if s.id == verb) if down else ()
+            return tuple(s for s in self.establish(down, full=verb == "establish-full") if s.id == verb) if down else ()
         if verb == "restore":
             apart = tuple(s for s in pairs if s.state not in coupled)
-            return self.restore(apart)[:1] if apart else ()
+            return self.restore(apart, full=asked_for(step, " -full "))[:1] if apart else ()
         if verb == "restore-split" and states <= coupled | {PairState.SPLIT, PairState.SPLITTING}:
             rest = tuple(s for s in pairs if s.state in coupled)
             return (self._restore_split(rest),) if rest else ()

@@ -18,6 +18,7 @@ from core.journal import Journal
 from core.maps import MapKeeper
 from core.model import Estate, PairState
 from core.operations import SetDrivers, pairs_in_use
+from core.past import past_of
 from core.plan import Plan
 from core.planner import make_plan
 from core.recover import cleanup_plan, left_by
@@ -310,3 +311,12 @@ async def test_pairs_of_two_split_generations_are_never_imported(bench: Bench) -
     bench.world.splits = {PAIRS[0]: "a-1", PAIRS[1]: "b-2"}
     with pytest.raises(Refused, match="TORN_SET"):
         await bench.plan(pre=PrePolicy.VERIFY_DOWN)
+
+
+async def test_a_run_whose_step_had_failed_when_its_console_died_is_only_taken_back(bench: Bench) -> None:
+    bench.backup.fail = True
+    end = await bench.go(await bench.plan())
+    records = list(bench.journal.records(end.run))
+    at = next(n for n, r in enumerate(records) if r.kind == "outcome" and r.step == "backup")
+    assert past_of(records[: at + 1]).taking_back == "Back up with toy: it had failed when the console died"
+    assert past_of(records[:at]).taking_back == ""

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from core.alive import AliveMarks
 from core.arrays.symmetrix import SymmetrixArray
 from core.config import load
 from core.engine import Engine
 from core.errors import ConfigError, Refused, SplitmountError
 from core.events import Outcome, SetMeasured
 from core.facade import PlanRequest
+from core.locks import Claims
 from core.settings import PostPolicy
 from tests.emulated.bench import Bench, bench
 from tests.emulated.crashes import (
@@ -257,3 +259,76 @@ def test_an_unfinished_run_is_not_touched_by_a_read_only_console(web: Bench) -> 
             engine.resume(number).result()
     finally:
         engine.close()
+
+
+async def _nobody(settings: object) -> tuple[Claims, str]:
+    return Claims(), ""
+
+
+def test_a_resume_under_a_hold_touches_nothing_and_the_run_stays_without_an_end(
+    web: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = die_at(web, "backup", Point.AFTER_INTENT)
+    mounts = dict(web.family(NAME).target.mounts)
+    assert mounts
+    with console(web, tmp_path / "other") as other:
+        assert run(other, PlanRequest("hold", NAME, until="8h", reason="the array is being moved")) is Outcome.OK
+    with pytest.raises(Refused, match="the array is being moved"):
+        web.engine.resume(number).result()
+    with monkeypatch.context() as late:  # a hold that comes between the look and the lock
+        late.setattr(web.engine._recovery, "claims", _nobody)
+        end = finished(web.engine, web.engine.resume(number).result())
+    assert (end.outcome, end.exit_code) == (Outcome.REFUSED, 3)
+    assert dict(web.family(NAME).target.mounts) == mounts
+    assert [a.run for a in web.engine.unfinished().result()] == [number]
+    assert run(web.engine, PlanRequest("let-go", NAME)) is Outcome.OK
+    assert finished(web.engine, web.engine.resume(number).result()).outcome is Outcome.OK
+
+
+def test_a_lock_that_cannot_be_given_back_does_not_undo_a_takeover(web: Bench) -> None:
+    assert web.run(PlanRequest("backup", NAME, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+    family = web.family(NAME)
+    web.switch(f"host-lost@{family.source.name}")
+    plan = web.plan(PlanRequest("takeover", NAME))
+    number = web.engine.start(plan, stepwise=True, confirmed=NAME).result()
+    web.go(number, [s.id for s in plan.steps if not s.id.startswith("undo-lock-")][-1])
+    owner = b"key another\noperator x\nconsole y\nat 2026-11-25T00:00:00Z\n"
+    web.running.do(lambda: family.target.root.write_file(f"/var/tmp/splitmount/locks/{NAME}/owner", owner))
+    web.engine.proceed(number, to_end=True)
+    end = web.finish(number)
+    assert (end.outcome, end.exit_code) == (Outcome.ATTENTION, 5), end.message
+    assert sorted(family.target.mounts) == ["/srv/web", "/srv/web/logs"]
+
+
+def test_a_run_of_another_process_of_this_console_is_neither_cleaned_up_nor_taken_back(web: Bench) -> None:
+    number = die_at(web, "backup", Point.AFTER_INTENT)
+    cleanup, undo = web.plan(PlanRequest("cleanup", NAME)), web.plan(PlanRequest("undo", NAME, run=number))
+    other = AliveMarks(web.engine.settings.state_dir / "alive")
+    assert other.take(number)
+    for plan in (cleanup, undo):
+        with pytest.raises(Refused, match="is under way"):
+            web.engine.start(plan, confirmed=plan.confirm).result()
+    other.give(number)
+    assert all(step.undo is None for step in undo.steps if step.id.startswith("lock-"))
+
+
+def test_a_restore_that_has_begun_is_not_cleaned_up_nor_taken_back_from_a_rebuilt_journal(web: Bench, tmp_path: Path) -> None:
+    assert web.run(PlanRequest("backup", NAME, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+    die_at(web, "await-restored", Point.AFTER_INTENT, PlanRequest("restore", NAME))
+    with pytest.raises(Refused, match="--resume"):
+        web.plan(PlanRequest("cleanup", NAME))
+    with console(web, tmp_path / "other") as other:
+        (number,) = other.rebuild_runs(NAME).result()
+        for operation in ("undo", "cleanup"):
+            with pytest.raises(Refused, match="--resume"):
+                other.plan(PlanRequest(operation, NAME, run=number)).result()
+
+
+def test_a_rebuilt_run_whose_cleanup_had_begun_is_never_called_a_backup(web: Bench, tmp_path: Path) -> None:
+    die_at(web, "undo-activate-web-data", Point.AFTER_END)
+    with console(web, tmp_path / "other") as other:
+        (number,) = other.rebuild_runs(NAME).result()
+        end = finished(other, other.resume(number).result())
+        assert (end.outcome, end.exit_code) == (Outcome.FAILED, 4)
+        assert "nothing on the target tells how this ended" in end.message
+    assert web.family(NAME).target.mounts == {}
