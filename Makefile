@@ -6,7 +6,7 @@ K ?=
 ONLY ?=
 LAB ?= tests/lab
 
-.PHONY: fault-table fuzz guards crash-matrix demo test lint lab lab-image lab-test lab-long bench screenshots wheel-test slip-test clean
+.PHONY: keys man fault-table fuzz guards prove two-consoles fault-matrix soak crash-matrix demo test test-long lint lab lab-image lab-test lab-long bench bench-lab screenshots wheel-test slip-test clean
 
 $(VENV)/app: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -15,14 +15,18 @@ $(VENV)/app: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/app
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,serve]" --group dev
 	touch $@
 
 demo: $(VENV)/app
 	$(BIN)/splitmount demo
 
+# Three workers for two cores: each waits a third of its time, for a shell, a disk or a timer.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto --dist worksteal $(if $(K),-k "$(K)")
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations=25 $(if $(K),-k "$(K)",-m "not long")
+
+test-long: $(VENV)/dev
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -43,7 +47,10 @@ lab-long: $(VENV)/dev
 	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest $(LAB) -s --timeout=1800 --durations=15 -m long $(if $(K),-k "$(K)")
 
 bench: $(VENV)/dev
-	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=900 -k "window or incremental"
+	$(BIN)/python -m tests.bench docs/bench.md $(ONLY)
+
+bench-lab: $(VENV)/dev
+	SPLITMOUNT_LAB=1 $(BIN)/python -m pytest tests/lab -s --timeout=1800 -k "window or incremental or against_script"
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.screenshots screenshots
@@ -51,14 +58,32 @@ screenshots: $(VENV)/dev
 fault-table: $(VENV)/dev
 	$(BIN)/python -m tests.emulated.faults > docs/faults.md
 
+soak: $(VENV)/dev
+	$(BIN)/python -m tests.emulated.soak $(ONLY) > docs/soak.md
+
+fault-matrix: $(VENV)/dev
+	$(BIN)/python -m tests.emulated.faultmatrix $(ONLY) > docs/fault-matrix.md
+
 crash-matrix: $(VENV)/dev
-	$(BIN)/python -m tests.emulated.crashes $(ONLY) > docs/crashes.md
+	$(BIN)/python -m tests.emulated.crashmatrix docs/crashes.md $(ONLY)
+
+two-consoles: $(VENV)/dev
+	$(BIN)/python -m tests.emulated.consoles > docs/consoles.md
 
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.fuzz > docs/fuzz.md
 
+keys: $(VENV)/dev
+	$(BIN)/python -c "from tui.keys import document; print(*document(), sep=chr(10))" > docs/keys.md
+
+man: $(VENV)/dev
+	$(BIN)/python -c "from tui.arguments import VERSION, parser; from tui.manpage import page; print(page(parser(), VERSION), end='')" > docs/splitmount.1
+
 guards: $(VENV)/dev
 	$(BIN)/python -m tests.guards > docs/guards.md
+
+prove: $(VENV)/dev
+	$(BIN)/python -m tests.prove > docs/promises.md
 
 slip-test: $(VENV)/dev
 	SPLITMOUNT_SLIPS=1000 $(BIN)/python -m pytest tests/tui/test_guide.py -k slip -s --timeout=3600

@@ -7,19 +7,18 @@ meet (a torn set, an invalid pair: establish repairs them) is a warning here and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core import checks_layout as layout
 from core import checks_mirrors as mirrors
 from core.checkview import Odd, View
-from core.errors import Refused
 from core.hosts import HostRef
-from core.mapfile import MapDevice, MapFile, MapFilesystem, MapGroup, MapVolume, build_map
-from core.model import Estate, Finding, HostFacts, Severity
+from core.mapfile import MapFile
+from core.model import Estate, Finding, Severity
 from core.policy import torn
 from core.settings import SetSettings
 
-__all__ = ["CHECKS", "Check", "same_layout", "torn", "verify"]
+__all__ = ["CHECKS", "Check", "torn", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,55 +94,3 @@ def verify(settings: SetSettings, estate: Estate, kept: MapFile | None = None, w
     ]
     weights = tuple(Severity)
     return tuple(sorted(found, key=lambda f: weights.index(f.severity)))
-
-
-def same_layout(mapped: MapFile, facts: HostFacts) -> tuple[str, ...]:
-    """How a host's groups differ from the map that was made of them, as sentences: what was drifting since."""
-    out: list[str] = []
-    for then in mapped.groups:
-        try:
-            (now,) = build_map(mapped.set_name, facts, (then.name,)).groups
-        except Refused as error:
-            out.append(str(error))
-            continue
-        if (then.uuid, then.seqno) != (now.uuid, now.seqno):
-            out.append(f"group {then.name} was {then.uuid} seqno {then.seqno} and is {now.uuid} seqno {now.seqno}")
-        out += _device_drift(then, now)
-        out += _volume_drift(then, now)
-    return tuple(out)
-
-
-def _device_drift(then: MapGroup, now: MapGroup) -> list[str]:
-    # the path is a label: a device under another path is the same device
-    was, now_is = ({d.uuid: replace(d, address="") for d in g.devices} for g in (then, now))
-    out = [f"{then.name}: device {was[u].serial} ({u}) is gone" for u in was if u not in now_is]
-    out += [f"{then.name}: device {now_is[u].serial} ({u}) is new" for u in now_is if u not in was]
-    for uuid in was:
-        if uuid in now_is and was[uuid] != now_is[uuid]:
-            out.append(f"{then.name}: physical volume {uuid}: {_changes(was[uuid], now_is[uuid])}")
-    return out
-
-
-def _volume_drift(then: MapGroup, now: MapGroup) -> list[str]:
-    # by UUID, for a renamed volume is still that volume; active or not is no layout
-    was, now_is = ({v.uuid: replace(v, active=False) for v in g.volumes} for g in (then, now))
-    out = [f"{then.name}/{was[u].name} is gone" for u in was if u not in now_is]
-    out += [f"{then.name}/{now_is[u].name} is new" for u in now_is if u not in was]
-    for uuid in was:
-        if uuid in now_is and was[uuid] != now_is[uuid]:
-            out.append(f"{then.name}/{was[uuid].name}: {_changes(was[uuid], now_is[uuid])}")
-    return out
-
-
-def _changes(was: MapDevice | MapVolume, now: MapDevice | MapVolume) -> str:
-    names = [name for name in was.__dataclass_fields__ if getattr(was, name) != getattr(now, name)]
-    return ", ".join(f"{name} was {_words(getattr(was, name))} and is {_words(getattr(now, name))}" for name in names)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, MapFilesystem):
-        where = f" {'mounted' if value.mounted else 'not mounted'} on {value.mount_point}" if value.mount_point else ""
-        return f"{value.kind} {value.uuid}{where}".replace("  ", " ")
-    if isinstance(value, tuple):
-        return " and ".join(_words(v) for v in value) or "nothing"
-    return str(value) or "nothing"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from core.ages import age_of
+from core.applications.placement import inside, outside, within
 from core.damage import reused
 from core.errors import Refused
 from core.mapfile import host_facts
@@ -64,7 +65,7 @@ def restore_conditions(context: Context) -> tuple[Condition, ...]:
 def _pairs(context: Context) -> tuple[Condition, ...]:
     at, array = context.estate.measured_at, context.settings.array
     odd = [s for s in context.pairs if s.state is not PairState.SPLIT]
-    states = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in odd)
+    states = ", ".join(s.told for s in odd)
     sentence = f"there is no point in time to restore: {states}" if odd else f"all {len(context.pairs)} pairs are split"
     split = Condition(
         "PAIRS_SPLIT", array, sentence, _verdict(not odd), at, remedy="Choose a backup instead, or another BCV." if odd else ""
@@ -140,7 +141,7 @@ def _unused(context: Context) -> Condition:
     if not estate.users:
         return Condition("UNUSED", source, "no process works in the filesystems", Verdict.MET, estate.measured_at)
     used = "; ".join(f"{point} by {who}" for point, who in estate.users.items())
-    if estate.application == "running" and context.settings.application and context.settings.application.stop:
+    if estate.application == "running" and context.settings.application and _stops(context):
         sentence = f"processes work in {used}; the plan stops {context.settings.application.name}, then insists that none does"
         return Condition("UNUSED", source, sentence, Verdict.PLANNED, estate.measured_at)
     sentence = f"processes work in {used}"
@@ -165,13 +166,75 @@ def _closed(context: Context) -> Condition:
     return Condition("VOLUMES_CLOSED", source, sentence, _verdict(not held), at, remedy=remedy)
 
 
+def application_whole(context: Context) -> tuple[Condition, ...]:
+    """All files of the application lie on the set, so that they are split at one instant; or it is said which do not."""
+    app, facts, source = context.drivers.application, context.estate.facts, context.settings.source
+    if app is None:
+        return ()
+    at, code = context.estate.measured_at, "APPLICATION_WHOLE"
+    if facts is None or facts.files is None:
+        why = f"where the files of {app.name} lie is not known"
+        if context.settings.application is not None and context.settings.application.driver == "commands":
+            return (
+                Condition(
+                    code, source, f"{why}: the configuration does not name them (files)", Verdict.UNKNOWN, None, Weight.ADVICE
+                ),
+            )
+        said = f": {facts.state}" if facts is not None else ""
+        return (
+            Condition(code, source, why + said, Verdict.UNKNOWN, None, Weight.OVERRIDABLE, "Let it be asked, or say why not."),
+        )
+    lost = outside(facts, context.source, context.settings.volume_groups)
+    if not lost:
+        return (Condition(code, source, f"all files of {app.name} lie on the set: one instant for all", Verdict.MET, at),)
+    named = ", ".join(f"{f.what} {f.path}" for f in lost)
+    sentence = f"files of {app.name} lie outside the set, and would be of another time than the rest: {named}"
+    remedy = "Add their volume groups and pairs to the set. A copy that is torn in this way is damaged, even where it starts."
+    return (Condition(code, source, sentence, Verdict.NOT_MET, at, Weight.OVERRIDABLE, remedy),)
+
+
+def online_redo(context: Context, paths: Iterable[str] | None = None) -> tuple[Condition, ...]:
+    """Whether the online redo logs of today would be overwritten: with them goes what no archived log has yet.
+
+    `paths` are those that a restore of files writes to; without them it is the groups of the plan.
+    """
+    app, facts, source = context.settings.application, context.estate.facts, context.settings.source
+    if app is None or app.driver != "oracle":
+        return ()
+    code, at = "ONLINE_REDO", context.estate.measured_at
+    if facts is None or facts.files is None:
+        sentence = f"where the online redo logs of {app.name} lie is not known; they may be overwritten by older ones"
+        remedy = "Start it, at least mounted, so that it can be asked; or say why they may be lost."
+        return (Condition(code, source, sentence, Verdict.UNKNOWN, None, Weight.OVERRIDABLE, remedy),)
+    if paths is None:
+        logs = inside(facts, context.source, [g.name for g in context.groups], ("redo",))
+    else:
+        trees = tuple(paths)
+        logs = tuple(f for f in facts.files if f.what == "redo" and any(within(f.path, tree) for tree in trees))
+    if not logs:
+        return (Condition(code, source, f"the online redo logs of {app.name} are not overwritten", Verdict.MET, at),)
+    sentence = (
+        f"the current online redo logs of {app.name} would be overwritten by older ones: {', '.join(f.path for f in logs)}; "
+        "it comes back as of that point in time, and can never again be recovered beyond it"
+    )
+    remedy = "To recover up to now, restore its data files alone: redo and control files belong into groups of their own."
+    return (Condition(code, source, sentence, Verdict.NOT_MET, at, Weight.OVERRIDABLE, remedy),)
+
+
+def _stops(context: Context) -> bool:
+    """Whether the plan can stop the application: by the configuration's command, or by its driver."""
+    app, driver = context.settings.application, context.drivers.application
+    own = driver is not None and driver.verb("stop", context.drivers.source_ref) is not None
+    return own or (app is not None and bool(app.stop))
+
+
 def application_stopped(context: Context) -> tuple[Condition, ...]:
     app, state = context.settings.application, context.estate.application
     if app is None:
         return ()
     at, source = context.estate.measured_at, context.settings.source
     name = f"the application {app.name}"
-    if state == "running" and app.stop:
+    if state == "running" and _stops(context):
         return (Condition("APPLICATION", source, f"{name} runs; the plan stops it", Verdict.PLANNED, at),)
     verdict = {"running": Verdict.NOT_MET, "stopped": Verdict.MET}.get(state, Verdict.UNKNOWN)
     words = {Verdict.NOT_MET: "runs", Verdict.MET: "is stopped"}.get(verdict, f"cannot be asked: {state}")
@@ -233,8 +296,6 @@ def _lies(group: VolumeGroup) -> dict[str, str]:
 def takeover_conditions(context: Context) -> tuple[Condition, ...]:
     """What a takeover needs: a source that is dead, or has let go, or an operator who answers for it."""
     settings, estate = context.settings, context.estate
-    if settings.source == settings.target:
-        return (Condition("TWO_HOSTS", settings.source, "source and target are one host", Verdict.NOT_MET, estate.measured_at),)
     if estate.source is None:
         sentence = f"it does not answer, so nothing there could be measured: {estate.errors.get('source', 'not asked')}"
         remedy = "See with your own eyes that it is off, or cut it from its disks."
@@ -250,6 +311,8 @@ def takeover_conditions(context: Context) -> tuple[Condition, ...]:
         "RELEASED", settings.source, sentence, _verdict(not used), estate.source.measured_at, Weight.OVERRIDABLE,
         "Stop it there first, or use a restore or a rehearsal." if used else "",
     )  # fmt: skip
+    if settings.source == settings.target:
+        return (released,)  # the one machine answers, of course; what counts is whether the original is still in use
     alive = Condition(
         "SOURCE_ALIVE", settings.source, "it answers: a takeover from a living source splits one service into two if anybody starts it there again",
         Verdict.NOT_MET, estate.source.measured_at, Weight.OVERRIDABLE, "Say why it is taken over all the same.",

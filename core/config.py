@@ -14,19 +14,23 @@ import platformdirs
 import yaml
 
 from core.errors import ConfigError
+from core.model import Pair
 from core.pairs import read_pairs
 from core.secrets import in_command, in_url, printed
 from core.settings import (
     ApplicationSettings,
     ArraySettings,
     BackupSettings,
+    DatabaseSettings,
     FreezeSettings,
     HostSettings,
     MountSettings,
+    OracleSettings,
     PostPolicy,
     PrePolicy,
     SetSettings,
     Settings,
+    odd_oracle,
 )
 from core.untrusted import text_file
 
@@ -36,6 +40,7 @@ DEPTH = 16
 TOLD = 50  # of the problems of one file
 OS_WORDS = ("linux", "aix", "hpux", "solaris")
 ARRAY_WORDS = ("qemu", "symmetrix")
+APPLICATION_WORDS = ("commands", "postgresql", "oracle")
 BACKUP_WORDS = ("archive", "restic")
 BECOME_WORDS = ("", "sudo", "pfexec")
 _SECRETS = ("password", "passphrase", "secret", "token")
@@ -46,6 +51,7 @@ class _Reader:
     """The file that is read, and everything that is wrong with it: all of it is told at once."""
 
     path: Path
+    pairs_of: Callable[[Path], tuple[Pair, ...]] = read_pairs
     wrong: list[tuple[int, str]] = field(default_factory=list)
 
     def refuse(self, node: yaml.Node, key: str, problem: str) -> None:
@@ -209,22 +215,75 @@ def backup(reader: _Reader, node: yaml.Node, key: str) -> BackupSettings:
 def application(reader: _Reader, node: yaml.Node, key: str) -> ApplicationSettings:
     """The application and its commands."""
     body = _fill(reader, node, key, _APPLICATION, ("name",), {"name": ""})
-    for name in (n for n in body if in_command(body[n])):
+    for name in (n for n in body if n in COMMANDS and in_command(body[n])):
         reader.refuse(
             _child(node, name),
             f"{key}.{name}",
-            "a secret never stands in the configuration; let the command read it from a file",
+            _READ_IT,
         )
+    for driver, name in (("postgresql", "database"), ("oracle", "oracle")):
+        if (body.get("driver", "commands") == driver) is not (body.get(name) is not None):
+            reader.refuse(node, f"{key}.{name}", f"the driver {driver} needs it, and no other takes it")
+    if bool(body.get("quiesce")) is not bool(body.get("release")):
+        reader.refuse(node, f"{key}.release", "quiesce and release stand both or not at all: what is held must be let go")
+    for name in (n for n in COMMANDS if body.get(n) and body.get("allow")):
+        _allowed(reader, _child(node, name), f"{key}.{name}", str(body[name]), body["allow"])
     return ApplicationSettings(**body)
 
 
+def _allowed(reader: _Reader, node: yaml.Node, key: str, text_: str, allow: tuple[str, ...]) -> None:
+    """With an allow-list a command is one program of it and plain words: nothing that a shell makes more of."""
+    if any(sign in text_ for sign in ";|&<>`$(){}\n\\*?[]~#!") or text_.split()[:1] == [] or text_.split()[0] not in allow:
+        reader.refuse(
+            node, key, f"begins with none of the programs of allow ({', '.join(allow)}), or has more than plain words"
+        )
+
+
+def database(reader: _Reader, node: yaml.Node, key: str) -> DatabaseSettings:
+    """A PostgreSQL cluster."""
+    body = _fill(reader, node, key, _DATABASE, ("data", "bin"), {"data": "", "bin": ""})
+    if in_command(str(body.get("restore_command", ""))):
+        reader.refuse(_child(node, "restore_command"), f"{key}.restore_command", _READ_IT)
+    if body.get("backup_mode") and not body.get("restore_command"):
+        reader.refuse(
+            node,
+            f"{key}.restore_command",
+            "backup_mode needs it: the copy starts only with the WAL up to the end of the backup",
+        )
+    return DatabaseSettings(**body)
+
+
+def oracle(reader: _Reader, node: yaml.Node, key: str) -> OracleSettings:
+    """An Oracle database."""
+    made = OracleSettings(**_fill(reader, node, key, _ORACLE, ("sid", "home"), {"sid": "", "home": ""}))
+    if odd := odd_oracle(made):
+        reader.refuse(node, f"{key}.{odd[0]}", odd[1])
+    if in_command(made.query):
+        reader.refuse(_child(node, "query"), f"{key}.query", _READ_IT)
+    return made
+
+
+_READ_IT = "a secret never stands in the configuration; let the command read it from a file"
 _ELSEWHERE = (
     "a secret never stands in the configuration; the environment_file on the host is for it (RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD, "
     "AWS_SECRET_ACCESS_KEY, ...), and password_file or a password_command that reads one"
 )
 
 
-_APPLICATION: Mapping[str, Check] = dict.fromkeys(("name", "running", "stop", "start", "check", "rehearse"), text)
+COMMANDS = ("running", "stop", "start", "check", "rehearse", "quiesce", "release")
+_APPLICATION: Mapping[str, Check] = {
+    **dict.fromkeys(("name", *COMMANDS), text), "driver": word(APPLICATION_WORDS), "files": words, "allow": words,
+    "seconds": number(2, 600), "timeout": number(1, 86400), "database": database,
+    "oracle": oracle,
+}  # fmt: skip
+_DATABASE: Mapping[str, Check] = {
+    "data": remote_path, "bin": remote_path, "user": text, "socket": remote_path, "port": number(1, 65535), "name": text,
+    "backup_mode": truth, "restore_command": text, "query": text,
+}  # fmt: skip
+_ORACLE: Mapping[str, Check] = {
+    **dict.fromkeys(("sid", "user", "copy_sid", "query"), text), "home": remote_path, "control_backup": remote_path,
+    "backup_mode": truth, "memory": number(256, 1_000_000),
+}  # fmt: skip
 _MOUNT: Mapping[str, Check] = {"prefix": remote_path, "read_only": truth}
 _FREEZE: Mapping[str, Check] = {"enabled": truth, "seconds": number(2, 600)}
 _BACKUP: Mapping[str, Check] = {
@@ -315,18 +374,26 @@ def load(path_: Path | None = None) -> Settings:
     return parse(text_file(source, LIMIT), source)
 
 
-def parse(body: str, source: Path) -> Settings:
-    """The settings of a configuration's text; `source` is its path, from which the paths in it are meant. ConfigError as `load`."""
+def parse(body: str, source: Path, pairs_of: Callable[[Path], tuple[Pair, ...]] = read_pairs) -> Settings:
+    """The settings of a configuration's text; `source` is its path, from which the paths in it are meant. ConfigError as `load`.
+
+    `pairs_of` reads a pairs file: that of a text which is not written yet may not be there either.
+    """
+    reader = _Reader(source, pairs_of)
+    settings = _settings(reader, compose(body, source))
+    reader.finish()
+    return settings
+
+
+def compose(body: str, source: Path) -> yaml.Node | None:
+    """The nodes of a configuration's text, with their places in it. ConfigError for what is no YAML that is taken here."""
     try:
-        node = yaml.compose(body, Loader=_Loader)
+        node: yaml.Node | None = yaml.compose(body, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"{source}{line}: this is no YAML: {getattr(error, 'problem', error)}") from error
-    reader = _Reader(source)
-    settings = _settings(reader, node)
-    reader.finish()
-    return settings
+    return node
 
 
 def _settings(reader: _Reader, node: yaml.Node | None) -> Settings:
@@ -432,7 +499,7 @@ def _set(
         return None
     pairs_file = Path(os.path.normpath(body.pop("pairs")))
     try:
-        pairs = read_pairs(pairs_file)
+        pairs = reader.pairs_of(pairs_file)
     except ConfigError as error:
         reader.refuse(_child(node, "pairs"), f"{key}.pairs", str(error))
         return None

@@ -10,44 +10,48 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from core import rebuild
 from core.alive import AliveMarks
+from core.applications.base import ApplicationDriver
+from core.applications.look import look_at
 from core.arrays.base import ArrayDriver
-from core.backups.base import BackupDriver, BackupRecord, Overwrites, Progress, RestoreRequest
-from core.backups.putback import in_scope, present, within
-from core.checks import verify
+from core.background import Backgrounds
+from core.backups.base import BackupDriver, BackupRecord, Progress, RestoreRequest
 from core.damage import mended
 from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
-from core.events import Event, HostMeasured, Outcome, SetMeasured
+from core.events import Event, HostMeasured, Outcome, Scene, SetMeasured
 from core.facade import Account, CheckRow, PlanRequest, RunRow
 from core.handlers import RunParts
-from core.hosts import HostDriver, HostRef
+from core.history import by_run, history_row
+from core.hosts import HostDriver, HostRef, facts_of, ref_of
 from core.journal import Journal, Record
 from core.journalfile import exported, imported
+from core.kept import drift_of, findings_by
 from core.locks import findings as findings_of_claims
 from core.locks import places, with_locks
 from core.logged import LoggedTransport
 from core.mapcopies import kept_map
 from core.mapfile import MapFile
 from core.maps import MapKeeper
-from core.model import Estate, Finding, HostFacts, PairStatus, Severity
-from core.operations import Background, SetDrivers, pairs_in_use
+from core.model import Drift, Estate, Finding, HostFacts, PairStatus, Severity
+from core.operations import SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
-from core.put_back import trees_of
-from core.recover import cleanup_plan, was_taken_over
-from core.recovery import BY_PERSON, TAKES_BACK, Recovery, RecoveryParts
+from core.played import scenes
+from core.recover import cleanup_plan
+from core.recovery import BY_PERSON, TAKES_BACK, Recovery, RecoveryParts, confirm_of
 from core.run import Run
-from core.safety import other_mirror
 from core.scope import mirrors_of, narrowed, of_plan, with_mirror
-from core.settings import ArraySettings, BackupSettings, HostSettings, SetSettings, Settings
-from core.transport import Command, Status, Transport
+from core.settings import ApplicationSettings, ArraySettings, BackupSettings, SetSettings, Settings
+from core.transport import Transport
+from core.usable import Usable
 
 T = TypeVar("T")
+SETS_AT_ONCE = 16  # measured; the answers of hundreds would lie in memory together, and their hosts' time limits run
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class DriverTables:
     hosts: Mapping[str, HostDriver]
     arrays: Mapping[str, Callable[[ArraySettings], ArrayDriver]]
     backups: Mapping[str, Callable[[BackupSettings], BackupDriver]]
+    applications: Mapping[str, Callable[[ApplicationSettings], ApplicationDriver]] = field(default_factory=dict)
 
 
 class Engine:
@@ -71,11 +76,16 @@ class Engine:
         self._runs: dict[int, tuple[Run, asyncio.Task[Any]]] = {}
         self._arrays: dict[str, ArrayDriver] = {}
         self._looking: dict[str, asyncio.Task[HostFacts | str]] = {}
+        self._measuring = asyncio.Semaphore(SETS_AT_ONCE)
         self._journal: Journal | None = None
         self._maps = MapKeeper(settings.state_dir / "maps")
         self._alive = AliveMarks(settings.state_dir / "alive")
         self._recovery = Recovery(
-            RecoveryParts(self._transport, self._records, self._set, self._drivers, self._estate, self._alive)
+            RecoveryParts(self._transport, self._records, self._unfinished, self._set, self._drivers, self._estate, self._alive)
+        )
+        self._usable = Usable(settings, self._transport, self._host, self._array, self._drivers)
+        self._backgrounds = Backgrounds(
+            self._transport, self._records, self._known_journal, self._set, self._drivers, self._backups
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
@@ -121,9 +131,9 @@ class Engine:
         """See `Facade`."""
         return self._submit(self._recovery.account(run))
 
-    def resume(self, run: int, *, stepwise: bool = False) -> Future[int]:
+    def resume(self, run: int, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
         """See `Facade`."""
-        return self._submit(self._resume(run, stepwise))
+        return self._submit(self._resume(run, stepwise, confirmed))
 
     def give_up(self, run: int, reason: str, confirmed: str) -> Future[None]:
         """See `Facade`."""
@@ -157,6 +167,10 @@ class Engine:
         """All runs, newest first."""
         return self._submit(self._history(set_name))
 
+    def played(self, run: int) -> Future[Sequence[Scene]]:
+        """See `Facade`."""
+        return self._submit(_soon(lambda: scenes(run, self._records().get(run, []))))
+
     def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
         """The backups of a set."""
         return self._submit(self._backups(set_name))
@@ -171,7 +185,7 @@ class Engine:
 
     def check(self) -> Future[Sequence[CheckRow]]:
         """Try every host and array of the configuration, read-only."""
-        return self._submit(self._check())
+        return self._submit(self._usable.rows())
 
     def drain(self) -> list[Event]:
         """The events since the last call."""
@@ -204,8 +218,8 @@ class Engine:
         if name not in self._settings.hosts:
             known = ", ".join(self._settings.hosts) or "none"
             raise ConfigError(f"there is no host {name!r} in the configuration; known: {known}")
-        host: HostSettings = self._settings.hosts[name]
-        return self._tables.hosts[host.os], HostRef(host.name, host.os, host.become, host.work_dir)
+        host = self._settings.hosts[name]
+        return self._tables.hosts[host.os], ref_of(host)
 
     def _array(self, name: str) -> ArrayDriver:
         if name not in self._arrays:
@@ -218,12 +232,12 @@ class Engine:
         target, target_ref = self._host(settings.target)
         backup = self._tables.backups[settings.backup.driver](settings.backup) if settings.backup else None
         array = self._array(settings.array)
-        return SetDrivers(source, source_ref, target, target_ref, array, self._host(array.host)[1], backup)
+        app = settings.application
+        application = self._tables.applications[app.driver](app) if app else None
+        return SetDrivers(source, source_ref, target, target_ref, array, self._host(array.host)[1], backup, application)
 
     async def _facts(self, host: str) -> HostFacts:
-        driver, ref = self._host(host)
-        result = await self._transport.run(driver.discovery(ref))
-        return await asyncio.to_thread(driver.parse_discovery, ref, result)  # a long report holds up nobody else
+        return await facts_of(self._transport, *self._host(host))
 
     async def _try_facts(self, host: str) -> HostFacts | str:
         """The facts, or why there are none; said as an event either way."""
@@ -299,9 +313,10 @@ class Engine:
 
     async def _measure_set(self, set_name: str) -> None:
         settings = self._set(set_name)
-        estate = await self._estate(settings, shared=True)
-        findings = (*await self._claimed(settings), *self._findings(settings, estate))
-        self._events.append(SetMeasured(set_name, estate, findings, self._notes(set_name)))
+        async with self._measuring:
+            estate = await self._asked(settings, await self._estate(settings, shared=True))
+            findings = (*await self._claimed(settings), *self._findings(settings, estate))
+            self._events.append(await self._measured(set_name, estate, findings))
 
     async def _claimed(self, settings: SetSettings) -> tuple[Finding, ...]:
         """Who else claims the set: locks and holds, and this console's own runs that have no end."""
@@ -330,16 +345,11 @@ class Engine:
         return (*open_, *findings_of_claims(settings.name, claims, ours), *unknown)
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
-        """What verification says, the newest kept map compared; a map that cannot be read is a finding, never ignored."""
-        work_dir = self._settings.hosts[settings.source].work_dir
-        try:
-            kept = self._maps.newest(settings.name)
-        except ConfigError as damaged:
-            sentence = f"The newest kept map cannot be read: {damaged}."
-            action = "Look at the file; a new map is kept by: splitmount map " + settings.name
-            finding = Finding("MAP_DAMAGED", Severity.WARNING, settings.name, sentence, action)
-            return (*verify(settings, estate, None, work_dir), finding)
-        return verify(settings, estate, kept, work_dir)
+        return findings_by(self._maps, settings, estate, self._settings.hosts[settings.source].work_dir)
+
+    async def _drift(self, name: str, estate: Estate) -> Drift:
+        """Of the whole set, whatever part of it is worked on; a large map holds up nobody else."""
+        return await asyncio.to_thread(drift_of, self._maps, self._set(name), estate)
 
     # --- planning and running ---------------------------------------------------------------------------------------
 
@@ -353,8 +363,10 @@ class Engine:
         if request.operation in BY_PERSON:
             return await self._recovery.person_plan(request)
         settings, estate, findings, kept = await self._basis(request)
-        background, now = await self._background(request, settings, kept), datetime.now(UTC)
-        return self._locked(make_plan(request, settings, estate, self._drivers(settings), now, findings, background))
+        background, now = await self._backgrounds.of(request, settings, kept), datetime.now(UTC)
+        plan = make_plan(request, settings, estate, self._drivers(settings), now, findings, background)
+        drift = await self._drift(settings.name, estate)
+        return self._locked(replace(plan, summary=(*plan.summary, drift.told)))
 
     def _locked(self, plan: Plan) -> Plan:
         """The plan between its locks; one that only keeps a map needs none."""
@@ -363,66 +375,8 @@ class Engine:
 
     async def _conditions(self, request: PlanRequest) -> tuple[Condition, ...]:
         settings, estate, findings, kept = await self._basis(request)
-        background = await self._background(request, settings, kept)
+        background = await self._backgrounds.of(request, settings, kept)
         return conditions_of(request, settings, estate, self._drivers(settings), findings, background)
-
-    async def _background(self, request: PlanRequest, settings: SetSettings, kept: MapFile | None) -> Background:
-        held = await self._held(request, settings)
-        spare = await self._spare(request, settings)
-        took = self._open_journal().took(request.set_name, request.operation) if self._has_journal() else None
-        return Background(kept, held, self._taken(request, settings), spare, took)
-
-    async def _spare(self, request: PlanRequest, settings: SetSettings) -> tuple[PairStatus, ...]:
-        """The other mirror of the standards that the request overwrites, as it stands, where today's state is to be kept on it."""
-        whole = self._set(request.set_name)
-        number = other_mirror(request.mirror, mirrors_of(whole.pairs))
-        if request.safety != "mirror" or number is None:
-            return ()
-        standards = {pair.std for pair in settings.pairs}
-        pairs = tuple(pair for pair in with_mirror(whole, number).pairs if pair.std in standards)
-        return await self._array(settings.array).status(self._transport, pairs)
-
-    def _taken(self, request: PlanRequest, settings: SetSettings) -> Plan | None:
-        """How to take back what the takeover brought up; None when nothing of it is left (a failback that stopped half way)."""
-        if request.operation != "failback":
-            return None
-        records = self._records()
-        if not was_taken_over(settings.name, records):
-            raise Refused(
-                f"failback of {settings.name}: the journal of this console knows no takeover of it; nothing was changed"
-            )
-        try:
-            target = self._drivers(settings).target_ref
-            return cleanup_plan(settings.name, records, datetime.now(UTC), target, "takeover")
-        except Refused:
-            return None
-
-    async def _held(self, request: PlanRequest, settings: SetSettings) -> Overwrites | None:
-        """What the backup of the request holds in its scope, and how much of that is on the source now."""
-        if not request.backup:
-            return None
-        drivers = self._drivers(settings)
-        if request.operation != "restore" or drivers.backup is None:
-            raise Refused(
-                f"only a restore of a set with a backup in its configuration takes one; not {request.operation} of {settings.name}"
-            )
-        reader, source = drivers.target_ref, drivers.source_ref
-        fitting = [r for r in await self._backups(settings.name) if r.id.startswith(request.backup)]
-        if len(fitting) != 1:
-            raise Refused(
-                f"{len(fitting)} backups of {settings.name} begin with {request.backup!a}; list them: splitmount backups {settings.name}"
-            )
-        (record,) = fitting
-        names = in_scope(await drivers.backup.names(self._transport, reader.name, reader.become, record), request.paths)
-        if request.via_bcv:
-            return Overwrites(record, len(names))
-        trees = trees_of(record.paths, request.paths)
-        try:
-            there = await present(self._transport, source.name, source.become, trees)
-        except SplitmountError as error:
-            return Overwrites(record, len(names), why_unknown=str(error))
-        there = frozenset(n for n in there if within(n, request.paths)) if request.paths else there
-        return Overwrites(record, len(names), len(names & there), len(there - names))
 
     async def _basis(self, request: PlanRequest) -> tuple[SetSettings, Estate, tuple[Finding, ...], MapFile | None]:
         """What a plan is made from: the part of the set, the estate, what verification says, the map of that point in time."""
@@ -435,31 +389,23 @@ class Engine:
         if request.groups and estate.source is not None:
             settings = narrowed(settings, request.groups, estate.source)
             estate = replace(estate, pairs=tuple(s for s in estate.pairs if s.pair in settings.pairs))
-        estate = replace(estate, application=await self._application(settings))
+        estate = await self._asked(settings, estate)
         kept = await kept_map(self._maps, self._transport, self._host(settings.target)[1], request, estate)
         if request.operation in ("restore", "failback"):
             estate = mended(estate, settings.volume_groups, kept)
         findings = (*await self._claimed(settings), *self._findings(settings, estate))
         if request.mirror == 1 and not request.groups:  # a part of the set must not be shown as the set
-            self._events.append(SetMeasured(settings.name, estate, findings, self._notes(settings.name)))
+            self._events.append(await self._measured(settings.name, estate, findings))
         return settings, estate, findings, kept
 
-    async def _application(self, settings: SetSettings) -> str:
-        """Whether the source's application runs, by the configuration's own command; or why that is not known."""
-        app = settings.application
-        if app is None:
-            return ""
-        if not app.running:
-            return "the configuration has no command for it (running)"
-        try:
-            result = await self._transport.run(Command(settings.source, f"ask for {app.name}", app.running + "\n"))
-        except SplitmountError as error:
-            return str(error)
-        known = {0: "running", 1: "stopped"}
-        return known.get(
-            result.exit_status if result.exit_status is not None else -1,
-            f"ended with {result.exit_status}: {result.stderr.strip()}",
-        )
+    async def _asked(self, settings: SetSettings, estate: Estate) -> Estate:
+        """The estate with what the application of the set says of itself on the source; or why that is not known."""
+        drivers = self._drivers(settings)
+        driver = drivers.application
+        if driver is None:
+            return estate
+        facts = await look_at(self._transport, driver, drivers.source_ref)
+        return replace(estate, application=facts.state, facts=facts)
 
     async def _start(self, plan: Plan, stepwise: bool, confirmed: str) -> int:
         if self.read_only:
@@ -499,13 +445,16 @@ class Engine:
     def _go(self, run: Run, number: int) -> int:
         task = self._loop.create_task(self._execute(run))
         task.add_done_callback(lambda _: self._alive.give(number))
-        self._runs[number] = (run, task)
+        self._runs = {n: one for n, one in self._runs.items() if not one[1].done()} | {number: (run, task)}
         return number
 
     async def _execute(self, run: Run) -> None:
         """The run; when it took back another that had no end, that one has its end now."""
-        end, taken = await run.execute(), int(run.parts.plan.facts.get("takes_back", "0"))
-        if end.outcome is Outcome.OK and any(past.number == taken for past in self._recovery.unfinished()):
+        end, key = await run.execute(), run.parts.plan.facts.get("run_key", "")
+        if end.outcome is not Outcome.OK or "takes_back" not in run.parts.plan.facts:
+            return
+        # By the key: a number may be another console's, and an earlier taking back may have died as well.
+        for past in [one for one in self._recovery.unfinished() if one.key == key and one.number != end.run]:
             body = {
                 "outcome": Outcome.UNDONE,
                 "exit_code": 4,
@@ -513,12 +462,16 @@ class Engine:
                 "done": [],
                 "left": [],
             }
-            self._open_journal().end(taken, body)
+            self._open_journal().end(past.number, body)
 
-    async def _resume(self, number: int, stepwise: bool) -> int:
+    async def _resume(self, number: int, stepwise: bool, confirmed: str) -> int:
         if self.read_only:
             raise ReadOnlyRefused("this console is read-only: start it without --read-only to resume a run")
         past = self._recovery.past(number)
+        if (name := confirm_of(past)) and confirmed != name:
+            raise Refused(
+                f"run {number} ({past.plan.operation} of {name}) goes on only when the set's name was typed; nothing was changed"
+            )
         settings = of_plan(self._set(past.plan.set_name), past.plan)
         await self._recovery.check_resume(past)
         if not self._alive.take(number):
@@ -549,30 +502,34 @@ class Engine:
                     f"{ref.name}: no run of {set_name} left anything there that the journal of this console does not know"
                 )
             key = mine[-1]
-        if key in known:
-            raise Refused(f"the journal of this console knows the run {key} already")
         remains = rebuild.parse_remains(ref, await self._transport.run(rebuild.look(ref, key)))
         return rebuild.rebuild(self._open_journal(), remains)
 
     def _parts_running(self) -> list[RunParts]:
         return [run.parts for run, task in self._runs.values() if not task.done()]
 
-    def _notes(self, set_name: str) -> tuple[str, ...]:
-        """When it was last backed up and rehearsed, by this console's journal; that it never was is said too."""
-        there = self._has_journal()
-        out = []
-        for operation, word in (("backup", "backed up"), ("rehearse", "rehearsed")):
-            last = self._open_journal().last_good(set_name, operation) if there else None
-            told = last[1].removeprefix("done").lstrip(": ") if last else ""
-            out.append(
-                f"{word} on {last[0]:%Y-%m-%d %H:%M} UTC{', ' * bool(told)}{told}"
-                if last
-                else f"never {word} from this console"
-            )
-        return tuple(out)
+    async def _measured(self, name: str, estate: Estate, findings: tuple[Finding, ...]) -> SetMeasured:
+        drift = await self._drift(name, estate)
+        journal = self._known_journal()
+        last = {op: journal.last_good(name, op) if journal else None for op in _NOTED}
+        notes = tuple(
+            f"{word} on {one.told}" if (one := last[op]) else f"never {word} from this console" for op, word in _NOTED.items()
+        )
+        known = {op: one.at for op, one in last.items() if one is not None}
+        return SetMeasured(name, estate, findings, notes, self._taken_over(name), drift, known)
+
+    def _taken_over(self, set_name: str) -> str:
+        """When the target took the set over, by this console's journal, unless that was given back or cleaned up since; else ""."""
+        journal = self._known_journal()
+        last = journal.last_good(set_name, "takeover", "failback", "cleanup") if journal else None
+        return f"taken over on {last.told}" if last is not None and last.operation == "takeover" else ""
 
     def _has_journal(self) -> bool:
         return self._journal is not None or (self._settings.state_dir / "journal.db").exists()
+
+    def _known_journal(self) -> Journal | None:
+        """The journal where there is one; no file is made just to look."""
+        return self._open_journal() if self._has_journal() else None
 
     def _open_journal(self) -> Journal:
         if self._journal is None:
@@ -583,11 +540,10 @@ class Engine:
 
     def _records(self) -> dict[int, list[Record]]:
         """The journal by run; no file is made just to look."""
-        rows: dict[int, list[Record]] = {}
-        if self._has_journal():
-            for record in self._open_journal().records():
-                rows.setdefault(record.run, []).append(record)
-        return rows
+        return by_run(self._open_journal().records()) if self._has_journal() else {}
+
+    def _unfinished(self) -> dict[int, list[Record]]:
+        return by_run(self._open_journal().unfinished()) if self._has_journal() else {}
 
     async def _history(self, set_name: str) -> Sequence[RunRow]:
         out = [history_row(records) for records in self._records().values()]
@@ -618,53 +574,6 @@ class Engine:
         request = RestoreRequest(set_name, backup, ref.name, directory, job_dir, ref.become)
         return await drivers.backup.restore(self._transport, request, report)
 
-    # --- check ------------------------------------------------------------------------------------------------------
-
-    async def _check(self) -> Sequence[CheckRow]:
-        hosts = await asyncio.gather(*(self._check_host(name) for name in self._settings.hosts))
-        arrays = await asyncio.gather(*(self._check_array(name) for name in self._settings.arrays))
-        sets = await asyncio.gather(*(self._check_backup(s) for s in self._settings.sets.values() if s.backup))
-        return [row for rows in (*hosts, *arrays, *sets) for row in rows]
-
-    async def _check_host(self, name: str) -> list[CheckRow]:
-        driver, ref = self._host(name)
-        serves = [s.name for s in self._settings.sets.values() if name in (s.source, s.target)]
-        subject = f"host {name}"
-        try:
-            if not serves:  # a management or backup host: it must answer, and needs no volume manager
-                await self._transport.run(Command(name, f"check {name}", "true\n"))
-                return [CheckRow(subject, True, "reachable, host key known")]
-            result = await self._transport.run(driver.check(ref))
-        except SplitmountError as error:
-            return [CheckRow(subject, False, str(error), "")]
-        if result.status is Status.UNKNOWN:
-            return [CheckRow(subject, False, f"no answer: {result.reason}")]
-        missing = [line.removeprefix("missing: ") for line in result.stdout.splitlines() if line.startswith("missing: ")]
-        if missing:
-            return [CheckRow(subject, False, f"missing: {what}") for what in missing]
-        return [CheckRow(subject, True, "reachable, host key known, commands present, privileges as needed")]
-
-    async def _check_array(self, name: str) -> list[CheckRow]:
-        try:
-            array = self._array(name)
-            wrong = await array.check(self._transport)
-        except SplitmountError as error:
-            wrong = (str(error),)
-        subject = f"array {name}"
-        return [CheckRow(subject, False, sentence) for sentence in wrong] or [
-            CheckRow(subject, True, "answers; devices present")
-        ]
-
-    async def _check_backup(self, settings: SetSettings) -> list[CheckRow]:
-        subject = f"backup of {settings.name}"
-        try:
-            drivers = self._drivers(settings)
-            ref = drivers.target_ref
-            wrong = await drivers.backup.check(self._transport, ref.name, ref.become) if drivers.backup else ()
-        except SplitmountError as error:
-            wrong = (str(error),)
-        return [CheckRow(subject, False, sentence) for sentence in wrong] or [CheckRow(subject, True, "repository usable")]
-
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _aclose(self) -> None:
@@ -677,33 +586,12 @@ class Engine:
             self._journal.close()
 
 
+_NOTED = {"backup": "backed up", "rehearse": "rehearsed"}  # of what is noted with a set when it was last done
+
+
 async def _soon(work: Callable[[], T]) -> T:
     return work()
 
 
 async def _nothing() -> tuple[PairStatus, ...]:
     return ()
-
-
-def history_row(records: Sequence[Record]) -> RunRow:
-    """One line of history from the records of one run."""
-    start, end = records[0], next((r for r in records if r.kind == "end"), None)
-    body: Mapping[str, Any] = start.body
-    last: Mapping[str, Any] = end.body if end else {}
-    outcome = Outcome(last["outcome"]) if end else None
-    summary = tuple(
-        f"{r.step}: {r.body.get('outcome')} {r.body.get('message', '')}".strip() for r in records if r.kind == "outcome"
-    )
-    return RunRow(
-        run=start.run,
-        set_name=str(body.get("set", "")),
-        operation=str(body.get("operation", "")),
-        operator=str(body.get("operator", "")),
-        console=str(body.get("console", "")),
-        started=start.at,
-        ended=end.at if end else None,
-        outcome=outcome,
-        exit_code=last.get("exit_code"),
-        message=str(last.get("message", "")) if end else "no end is recorded: this run died, or is under way elsewhere",
-        summary=summary,
-    )

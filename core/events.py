@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from core.model import Estate, Finding, HostFacts
+from core.model import Drift, Estate, Finding, HostFacts
 from core.plan import Plan
 from core.transport import Command, Status
 
@@ -36,12 +37,19 @@ class HostMeasured:
 
 @dataclass(frozen=True, slots=True)
 class SetMeasured:
-    """A set was measured whole: both hosts and the pairs, with what verification found. `notes` are of its last runs."""
+    """A set was measured whole: both hosts and the pairs, with what verification found. `notes` are of its last runs.
+
+    `taken_over` says when the target took its place, as long as it has it; else "". `drift` is how it stands to its newest
+    kept map; None where nobody compared. `last` is when its newest good backup and rehearsal began, by operation.
+    """
 
     set_name: str
     estate: Estate
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    taken_over: str = ""
+    drift: Drift | None = None
+    last: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +170,11 @@ Event = (
     | RunPaused
     | RunEnded
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One event of a run, and how many seconds after its beginning it was recorded."""
+
+    offset: float
+    event: Event

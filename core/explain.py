@@ -73,6 +73,57 @@ EXPLAIN: Mapping[str, Explain] = {
         "The command fails or hangs: the run ends there and says so.",
         "The same command.",
     ),
+    "quiesce": Explain(
+        "Opens a shell on the source that brings the application into the state in which it may be split, and holds it there.",
+        "The copy is then what the application itself calls whole, and its position is known.",
+        "The console dies: a timer on the host lets the application go, and so does the end of the connection.",
+        "docs/applications.md.",
+    ),
+    "let-go-application": Explain(
+        "Lets the application go, and keeps its position and what a recovery of the copy needs.",
+        "It must never stay quiesced. Whatever happened between, this is done.",
+        "The timer was first: then the split is not known to lie within, and is not used.",
+        "docs/applications.md.",
+    ),
+    "start-database-copy": Explain(
+        "Removes the source's lock from the copy, points its links into the copy, and starts a server on it: a unix socket in the "
+        "copy's own directory, no network, no archive, no replication, no library of the source's.",
+        "Only a server that recovers from it can say whether the copy is whole.",
+        "It writes to the BCVs, so the point in time is then one after a recovery. A link that would lead out of the copy is refused.",
+        "docs/applications.md.",
+    ),
+    "verify-database-copy": Explain(
+        "Asks the server for its identity, that recovery has ended, that it takes a transaction; then pg_amcheck and your query.",
+        "That a server starts proves little: a torn copy may start too.",
+        "pg_amcheck reads every table and index: on a large database that takes its time.",
+        "pg_amcheck --all; psql on the socket in the copy's directory.",
+    ),
+    "stop-database-copy": Explain(
+        "Stops the server on the copy, then reads every page and compares its checksum, where the database has them.",
+        "Nothing may run on the copy when it is unmounted.",
+        "A damaged page ends the rehearsal, and cleanup follows.",
+        "pg_ctl stop -m fast; pg_checksums --check.",
+    ),
+    "start-oracle-copy": Explain(
+        "Mounts the copy as an instance of another SID, with parameters of its own: no listener, no jobs, no links, no archive of the source's. "
+        "Names each file by its place on the copy, proves that none other is left, recovers it by its redo and opens it.",
+        "Only an instance that recovers from it can say whether the copy is whole.",
+        "It writes to the BCVs, so the point in time is then one after a recovery. A file that is not on the copy is refused.",
+        "docs/applications.md.",
+    ),
+    "verify-oracle-copy": Explain(
+        "Asks the instance for its identity, that it is open for writing, that no file is in backup mode or needs recovery; "
+        "makes it write to all files (a checkpoint); then your query.",
+        "That it opens proves its redo and its headers; the query looks at your data.",
+        "Blocks are not read one by one: dbv or RMAN VALIDATE does that.",
+        "select open_mode from v$database; select * from v$recover_file.",
+    ),
+    "stop-oracle-copy": Explain(
+        "Shuts the copy's instance down, after a look that its control files are the copy's.",
+        "Nothing may run on the copy when it is unmounted.",
+        "It does not stop in order: then it is aborted, which harms nothing but the copy.",
+        "shutdown immediate; shutdown abort.",
+    ),
     "backup-today": Explain(
         "Copies what the source has mounted now into the repository, before anything of it is overwritten.",
         "If the restore turns out to be wrong, today's files are still there: restore from this backup.",
@@ -96,6 +147,24 @@ EXPLAIN: Mapping[str, Explain] = {
         "Only the application can say whether it can work with the copy.",
         "It writes to the BCVs. The command must take no network address and leave nothing running; it is not shown to us whether it does.",
         "The command, with PREFIX set.",
+    ),
+    "mark-application": Explain(
+        "Notes the time by the clock of that host.",
+        "After the restore of files it tells what the restore wrote from what was there.",
+        "None: it writes one line into the directory of this run.",
+        "date.",
+    ),
+    "sweep-application": Explain(
+        "Renames every file of the database that the backup does not have into a directory splitmount-aside-TIME beside it.",
+        "A visibility map of today beside a table of then gives wrong answers, and a log of today does not follow on the data of then.",
+        "Nothing is removed: the directories stay until a person takes them away.",
+        "find DATA ! -type d ! -newerct TIME; the same for pg_wal and each tablespace.",
+    ),
+    "recover-application": Explain(
+        "Starts a server on the restored data, alone and without a network, lets it recover as far as was asked, and stops it again.",
+        "The log in the archive may hold what came after this point in time: only on a timeline of its own may the database go on.",
+        "The time lies beyond the archive: the recovery ends with an error, and the database stays down. Restore again, to an earlier time.",
+        "recovery.signal, restore_command and recovery_target_time, as the manual of PostgreSQL has it (26.3.4).",
     ),
     "put-back": Explain(
         "Writes the files of the backup to where they were; a file of the same name is replaced, nothing is removed. Then reads each back.",

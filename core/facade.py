@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.backups.base import BackupRecord
-from core.events import Event, Outcome
+from core.events import Event, Outcome, Scene
 from core.model import PairStatus
 from core.plan import Condition, Plan
 from core.settings import PostPolicy, PrePolicy, Settings
@@ -25,6 +25,7 @@ class PlanRequest:
     filesystems, or, `via_bcv`, onto the BCVs first and then BCV -> STD.
     `safety` keeps today's state of the source before anything is overwritten: on another "mirror", or as a "backup" of its
     filesystems. `compare` tells how much of each standard is compared with its BCV afterwards: a "sample", "all", "none".
+    `recover_to` is a time (ISO 8601, UTC where it names no zone) to which a restored database goes on with its archived log.
     "undo" takes the `run` back that has no end (0: the set's newest), and establishes mirrors that it split, unless
     `leave_mirrors`; "hold" needs a `reason` and an end (`until`); "let-go" ends it; "unlock" takes a dead run's lock away.
     `allow_mixed` is the operator's explicit override. `overrides` are reasons by the code of a condition.
@@ -48,6 +49,7 @@ class PlanRequest:
     leave_mirrors: bool = False
     reason: str = ""
     until: str = ""
+    recover_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Account:
     """A run without an end, for a person: what is known, what is not, and what can be done about it.
 
     `resume` and `undo` say why that cannot be done, empty where it can; `by_hand` are the commands that take it back.
+    `confirm` is what must be typed before it is resumed, empty for nothing; `still_to_send` are the commands that it then sends.
     """
 
     run: int
@@ -93,6 +96,8 @@ class Account:
     resume: str
     undo: str
     by_hand: tuple[str, ...]
+    confirm: str = ""
+    still_to_send: tuple[str, ...] = ()
 
 
 class Facade(Protocol):
@@ -133,8 +138,11 @@ class Facade(Protocol):
     def account(self, run: int) -> Future[Account]:
         """What is known of such a run and what is not, measured now, and what can be done about it."""
 
-    def resume(self, run: int, *, stepwise: bool = False) -> Future[int]:
-        """Go on with such a run where it stopped, under its own number. Refused when the estate is not as it left it."""
+    def resume(self, run: int, *, stepwise: bool = False, confirmed: str = "") -> Future[int]:
+        """Go on with such a run where it stopped, under its own number.
+
+        Refused when the estate is not as it left it, or `confirmed` is not the word that its account asks for.
+        """
 
     def give_up(self, run: int, reason: str, confirmed: str) -> Future[None]:
         """End such a run in the journal, because a person takes over; `confirmed` is the set's name, typed. Changes no host."""
@@ -159,6 +167,9 @@ class Facade(Protocol):
 
     def history(self, set_name: str = "") -> Future[Sequence[RunRow]]:
         """All runs, newest first."""
+
+    def played(self, run: int) -> Future[Sequence[Scene]]:
+        """A run from the journal, as events with their times; nothing is sent."""
 
     def backups(self, set_name: str) -> Future[Sequence[BackupRecord]]:
         """The backups of a set in its repository, newest first."""

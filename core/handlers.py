@@ -10,14 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from core.arrays.base import SplitMark
+from core.arrays.base import SplitMark, base_id
 from core.backups import putback
 from core.backups.base import BackupRecord, BackupRequest, Progress
 from core.compare import compare
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, ParseError, Refused, SplitmountError, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
+from core.freezing import hold, release
 from core.jobs import JobPhase, JobRef, await_end, run_job
 from core.journal import Journal
+from core.locks import places
 from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
 from core.measures import bcvs_in_use, changed_since, leftovers, still_used
@@ -26,13 +28,15 @@ from core.names import odd_binding
 from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
 from core.plan import AwaitState, Plan, Step, StepKind
 from core.progress import Rate
+from core.quiesce import let_go, quiesce
 from core.rebuild import deposit_script, packed
 from core.rehearse import sample
 from core.settings import SetSettings
 from core.transport import Channel, Command, Session, Status, Transport, bind, late_names
+from core.underlock import UnderLock
 
 _PROGRESS = re.compile("@progress ([0-9]{1,18}) ([0-9]{1,18})")
-_THAWED = re.compile(r"thawed ([0-9]{1,12}(?:\.[0-9]{1,9})?) ([0-9]{1,12}(?:\.[0-9]{1,9})?)(?: |$)")
+HANGS = 900.0  # seconds after which a change on a host is not waited for any more, unless its script asks for longer
 FENCED = 90  # exit status of a script whose fence or precondition said no, with nothing changed
 
 
@@ -62,6 +66,8 @@ class RunState:
     values: dict[str, str] = field(default_factory=dict)
     changed: bool = False
     session: Session | None = None
+    quiet: Session | None = None  # the shell that holds the application
+    quiet_at: float = 0.0  # when it was opened, monotonic
     estate: Estate | None = None
     statuses: tuple[PairStatus, ...] = ()
     record: BackupRecord | None = None
@@ -69,6 +75,7 @@ class RunState:
     job_number: int = 0  # the number that the jobs bear: of the console that began the run
     attempts: dict[str, int] = field(default_factory=dict)
     measure_first: set[str] = field(default_factory=set)  # steps that may have been sent before: see `_what_is_left`
+    doubtful: bool = False  # whether the split was done while the source was frozen is not known
     frozen_at: float = 0.0  # when a freeze was asked for, monotonic
     freeze_until: float = 0.0  # until then (monotonic) the freeze of a console that is gone may still be on
 
@@ -76,6 +83,12 @@ class RunState:
     def directory(self) -> str:
         """The directory of this run on the target."""
         return f"{self.parts.drivers.target_ref.work_dir}/runs/{self.key}"
+
+    @property
+    def lock(self) -> UnderLock:
+        """The lock that the run works under."""
+        drivers, parts = self.parts.drivers, self.parts
+        return UnderLock(parts.plan, places(drivers.target_ref, drivers.array_ref), self.key, parts.console)
 
     def bind(self, name: str, value: str) -> None:
         """A late value is known: on disk before it is used."""
@@ -98,6 +111,11 @@ class RunState:
         """The next job of the step is another one: on disk before it is sent."""
         self.attempts[step_id] = self.attempts.get(step_id, 0) + 1
         self.parts.journal.note(self.number, step_id, {"attempt": self.attempts[step_id]})
+
+    def doubt_freeze(self) -> None:
+        """The split came about while no console saw to its freeze: on disk, so that nobody calls it frozen later."""
+        self.doubtful = True
+        self.parts.journal.note(self.number, "", {"freeze_doubtful": True})
 
     def reporter(self, step: Step) -> Callable[[Progress], None]:
         """An ear for progress that knows the rate."""
@@ -122,7 +140,7 @@ def new_split_id(now: datetime) -> str:
 
 def describe(statuses: tuple[PairStatus, ...]) -> str:
     """The pairs and their states in one line."""
-    return ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}{f' ({s.note})' if s.note else ''}" for s in statuses)
+    return ", ".join(s.told for s in statuses)
 
 
 # --- measure ---------------------------------------------------------------------------------------------------------
@@ -266,6 +284,8 @@ async def _what_is_left(state: RunState, step: Step) -> str:
         else:
             state.begin_anew(step.id)
             await _follow(state, step, command)
+    if not left and base_id(step) == "split" and any(s.kind is StepKind.HOLD for s in state.parts.plan.steps):
+        state.doubt_freeze()
     return "measured: what was left of it was done" if left else "measured: it had come about"
 
 
@@ -293,6 +313,10 @@ async def _job(state: RunState, step: Step, command: Command) -> str:
         return await _follow(state, step, command) or f"begun anew ({gone})"
 
 
+class StillRunning(OutcomeUnknown):
+    """The job goes on past its time: nothing may be taken back beneath it."""
+
+
 class _Gone(OutcomeUnknown):
     """The job's host answers, and the job is there no more and left no end."""
 
@@ -300,7 +324,9 @@ class _Gone(OutcomeUnknown):
 async def _follow(state: RunState, step: Step, command: Command) -> str:
     """Start the job, unless it was started before, and follow it to its end."""
     job, report = state.job(step.id, command.host), state.reporter(step)
-    end = await run_job(state.parts.transport, command, job, lambda text: _heard(state, step, report, text))
+    limit = None if command.live else max(command.timeout, HANGS)
+    fenced = state.lock.fenced(step, command)
+    end = await run_job(state.parts.transport, fenced, job, lambda text: _heard(state, step, report, text), limit=limit)
     _take_values(state, command.host, command.title, end.stdout)
     if end.status is Status.OK:
         state.changed = True
@@ -310,7 +336,8 @@ async def _follow(state: RunState, step: Step, command: Command) -> str:
         raise Refused(f"{command.host}: {words}")
     state.changed = True
     if end.status is Status.UNKNOWN:
-        raise (_Gone if end.gone else OutcomeUnknown)(f"{command.host}: {command.title}: {words}")
+        kind = _Gone if end.gone else StillRunning if end.running else OutcomeUnknown
+        raise kind(f"{command.host}: {command.title}: {words}")
     raise CommandFailed(f"{command.host}: {command.title}: {words}")
 
 
@@ -372,77 +399,6 @@ async def forget(state: RunState, step: Step, command: Command | None) -> str:
         return "there is none"
     number = await driver.forget_unfinished(state.parts.transport, state.parts.settings.name, split_id)
     return f"{number} removed" if number else "there was none"
-
-
-# --- freeze and thaw -------------------------------------------------------------------------------------------------
-
-
-async def hold(state: RunState, step: Step, command: Command | None) -> str:
-    """Open every channel, then freeze: from here to the thaw nothing is sent but the split."""
-    if command is None:
-        raise CommandFailed("nothing to freeze")
-    while True:
-        try:
-            return await _freeze(state, command)
-        except CommandFailed:
-            if time.monotonic() > state.freeze_until:
-                raise
-        await asyncio.sleep(1.0)
-
-
-async def _freeze(state: RunState, command: Command) -> str:
-    parts = state.parts
-    session = await parts.transport.session(command)
-    try:
-        await session.expect(("ready",), command.timeout)
-        await parts.drivers.array.status(parts.transport, pairs_in_use(parts.settings.pairs))
-        state.session, state.frozen_at = session, time.monotonic()
-        await session.send("freeze")
-        answer = await session.expect(("frozen", "failed"), command.timeout)
-    except TransportError as lost:
-        state.session = None
-        await session.close()
-        await _thaws_by_itself(state)
-        said = f"{command.host}: freeze: {lost}; {_SURELY}; nothing was split: start it again when the connection holds"
-        raise CommandFailed(said) from lost
-    if answer.startswith("failed"):
-        state.session = None
-        await session.close()
-        raise CommandFailed(f"{command.host}: freeze: {answer}")
-    return answer
-
-
-_SURELY = "by now the host has thawed by itself: at the end of its input, or by its timer"
-
-
-async def _thaws_by_itself(state: RunState) -> None:
-    """Nothing can be said to the shell that holds the freeze: wait until its timer on the host has run out, at the latest."""
-    await asyncio.sleep(max(0.0, state.frozen_at + state.parts.settings.freeze.seconds - time.monotonic()))
-
-
-async def release(state: RunState, step: Step, command: Command | None) -> str:
-    """Thaw. CommandFailed when the timer was first: the split is then not the frozen instant."""
-    session, state.session = state.session, None
-    if session is None:
-        return "nothing was frozen"
-    try:
-        await session.send("thaw")
-        answer = await session.expect(("thawed", "expired"), 60.0)
-    except TransportError as lost:
-        await _thaws_by_itself(state)
-        split = "whether the split was done while it was frozen is not known, so it is not used"
-        raise CommandFailed(f"{step.host}: thaw: {lost}; {_SURELY}; {split}") from lost
-    finally:
-        await session.close()
-    if answer.startswith("expired"):
-        raise CommandFailed(f"{step.host}: the timer thawed before the split was done: the split is not the frozen instant")
-    if (told := _THAWED.match(answer)) is None:
-        raise ParseError(step.host, "thaw", "its answer has not the times of freeze and thaw", answer)
-    began, ended = float(told[1]), float(told[2])
-    state.note(step, freeze_window=ended - began)
-    if "." not in answer:
-        return f"frozen for {ended - began:.0f} s by the clock of {step.host}, which tells whole seconds"
-    return f"frozen for {1000 * (ended - began):.0f} ms by the clock of {step.host}"
 
 
 # --- waiting for the array -------------------------------------------------------------------------------------------
@@ -580,6 +536,8 @@ HANDLERS: Mapping[StepKind, Handler] = {
     StepKind.FORGET: forget,
     StepKind.HOLD: hold,
     StepKind.RELEASE: release,
+    StepKind.QUIESCE: quiesce,
+    StepKind.LET_GO: let_go,
     StepKind.AWAIT: wait_for,
     StepKind.BACKUP: back_up,
     StepKind.PUT_BACK: put_back,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
 from core.model import HostFacts, VolumeGroup
 from core.plan import Step
-from core.transport import Command, Result
+from core.settings import HostSettings
+from core.transport import Command, Result, Transport
 
 # Where to read devices: (first block, number of blocks), in blocks of BLOCK bytes.
 Places = tuple[tuple[int, int], ...]
@@ -22,6 +24,11 @@ class HostRef:
     os: str
     become: str = ""
     work_dir: str = "/var/tmp/splitmount"  # noqa: S108  a directory of ours, mode 700, on disk so that it survives a reboot
+
+
+def ref_of(host: HostSettings) -> HostRef:
+    """A host of the configuration, as drivers need it."""
+    return HostRef(host.name, host.os, host.become, host.work_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +122,16 @@ class HostDriver(Protocol):
         """
 
     def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
-        """Make the BCVs visible and prove each by its serial. Binds `path.SERIAL`."""
+        """Make the BCVs visible and prove each by its serial: the step `attach`. Binds `path.SERIAL`."""
 
     def import_group(self, host: HostRef, request: ImportRequest) -> Step:
-        """Give the copy its own identity and name. Binds `vg_uuid.GROUP` and `vg_name.GROUP`."""
+        """Give the copy its own identity and name: the step `import-GROUP`. Binds `vg_uuid.GROUP` and `vg_name.GROUP`."""
 
     def activate(self, host: HostRef, request: ImportRequest) -> Step:
         """Activate the imported group, found by its new UUID."""
 
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
-        """Mount one filesystem of the imported group."""
+        """Mount one filesystem of the imported group: the step `mount-GROUP-VOLUME`."""
 
     def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
         """Check a filesystem of an imported group that is unmounted again, repairing nothing; None where its mount checks it."""
@@ -140,3 +147,9 @@ class HostDriver(Protocol):
 
     def table_entries(self, host: HostRef, request: ImportRequest) -> Step:
         """Add the mounts of a group that was taken over to the host's table, under our mark; the undo removes them."""
+
+
+async def facts_of(transport: Transport, driver: HostDriver, host: HostRef) -> HostFacts:
+    """One discovery of a host. SplitmountError as the transport and the parser raise it."""
+    result = await transport.run(driver.discovery(host))
+    return await asyncio.to_thread(driver.parse_discovery, host, result)  # a long report holds up nobody else

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import posixpath
+import re
 import secrets
 import shlex
 import time
@@ -24,6 +25,7 @@ GET_GOING = 10.0  # seconds that a started job may take until it has written dow
 OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stays on the host
 PIECE = 1 << 20
 LOOK_LIMIT = 30.0
+SETTLES = 86_400.0  # seconds for which a job is waited for before what it did is taken back
 _BLOCK = 4096
 _ERRORS = 1 << 16
 _NOTHING_DONE = 121  # exit status of the launch when it could not start the job
@@ -46,6 +48,11 @@ class JobRef:
                 raise ValueError(f"{self.host}: not a plain absolute path: {path!r}")
         if posixpath.dirname(self.directory_step) != self.directory_run:
             raise ValueError(f"{self.host}: {self.directory_step} is not right below {self.directory_run}")
+
+
+def job_name(title: str) -> str:
+    """The name of the directory of a job that a backup driver starts, by the title of its command."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", title)
 
 
 class JobPhase(StrEnum):
@@ -82,6 +89,7 @@ class JobEnd:
     stderr: str
     seconds: float
     reason: str = ""
+    running: bool = False  # it was still at work when it was not waited for any more
     gone: bool = False  # its host answers, and the job is there no more: it was killed, or its host went down
 
 
@@ -266,9 +274,16 @@ class _Follower:
     """One job, from its start to its end."""
 
     def __init__(
-        self, transport: Transport, command: Command, job: JobRef, tell: Callable[[str], None] | None, patience: float
+        self,
+        transport: Transport,
+        command: Command,
+        job: JobRef,
+        tell: Callable[[str], None] | None,
+        patience: float,
+        limit: float | None,
     ) -> None:
         self._transport, self._command, self._job, self._patience = transport, command, job, patience
+        self._limit = limit
         self._ear, self._began = _Ear(tell), time.monotonic()
         self._refused: Result | None = None  # a launch whose end was seen and that did not start the job
 
@@ -288,7 +303,9 @@ class _Follower:
         text = launch_script(self._command, self._job, mark)
         guard = self._command.guard or Guard.OWN_DIRECTORY  # a read that runs as a job writes no more than its output
         launch = replace(self._command, text=text, prelude="", effect=Effect.CHANGE, channel=Channel.SHELL, guard=guard)
-        result = await self._transport.run(launch)
+        result = await self._sent(launch)
+        if result is None:
+            return None
         if result.status is Status.FAILED and result.exit_status == _NOTHING_DONE:
             return self._end(Status.FAILED, _REFUSED, result.stderr, "the job could not be started")
         self._refused = result if result.status is Status.FAILED else None
@@ -296,6 +313,22 @@ class _Follower:
             return parse_look(result.stdout, mark) if result.status is Status.OK else None
         except (ValueError, KeyError, IndexError):
             return None
+
+    async def _sent(self, launch: Command) -> Result | None:
+        """The answer to the launch; None at the limit. The shell is left alone then: to drop it could end the job."""
+        sending = asyncio.ensure_future(self._transport.run(launch))
+        try:
+            done, _ = await asyncio.wait({sending}, timeout=self._limit)
+        except asyncio.CancelledError:
+            sending.cancel()
+            raise
+        if not done:
+            sending.add_done_callback(_heard_late)
+            return None
+        return sending.result()
+
+    def _too_long(self) -> bool:
+        return self._limit is not None and time.monotonic() - self._began > self._limit
 
     async def _to_end(self, state: JobState | None) -> JobEnd:
         pause, starting = 0.2, 0.0
@@ -308,6 +341,10 @@ class _Follower:
             late = state.phase is JobPhase.STARTING and time.monotonic() - starting > GET_GOING
             if not more and (late or state.phase in (JobPhase.ENDED, JobPhase.VANISHED)):
                 return self._judge(state)
+            if state.phase is JobPhase.RUNNING and self._too_long():
+                return replace(
+                    self._end(Status.UNKNOWN, None, "", f"still running on the host after {self._limit:g} s"), running=True
+                )
             if not more:
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 1.3)
@@ -375,6 +412,12 @@ class _Follower:
         return JobEnd(status, code, self._ear.text, err, time.monotonic() - self._began, reason)
 
 
+def _heard_late(sending: asyncio.Future[Result]) -> None:
+    """How the launch ended after all is read in the job's directory."""
+    if not sending.cancelled():
+        sending.exception()
+
+
 async def run_job(
     transport: Transport,
     command: Command,
@@ -382,8 +425,11 @@ async def run_job(
     on_output: Callable[[str], None] | None = None,
     *,
     patience: float = PATIENCE,
+    limit: float | None = None,
 ) -> JobEnd:
     """Start the job, unless it was started before, and follow it to its end; `on_output` is told whole lines.
+
+    After `limit` seconds a job that still runs is not waited for any more: its end is unknown, and it goes on.
 
     TransportError, ReadOnlyRefused or ValueError mean that nothing was sent. A start that could not be made on the host
     is a failure with exit status 90, as a script's own refusal is.
@@ -392,4 +438,4 @@ async def run_job(
         raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
     if command.channel is not Channel.SHELL or command.host != job.host:
         raise ValueError(f"{command.title}: only a script for {job.host} can be a job there")
-    return await _Follower(transport, command, job, on_output, patience).follow()
+    return await _Follower(transport, command, job, on_output, patience, limit).follow()

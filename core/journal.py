@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS records (
     hash TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS records_by_run ON records (run, seq);
+CREATE INDEX IF NOT EXISTS ends ON records (run) WHERE kind = 'end';
 """
 
 
@@ -36,6 +38,25 @@ class JournalError(SplitmountError):
     """The journal cannot be written or read; without it nothing is changed anywhere."""
 
     title = "Journal"
+
+
+_SELECT = "SELECT seq, run, at, kind, step, body, hash FROM records"
+_NO_END = " WHERE run IN (SELECT run FROM records GROUP BY run EXCEPT SELECT run FROM records WHERE kind = 'end')"
+
+
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """A run that ended well: when it began (UTC), and its last word."""
+
+    operation: str
+    at: datetime
+    message: str
+
+    @property
+    def told(self) -> str:
+        """When it was, and what it said besides that it is done."""
+        said = self.message.removeprefix("done").lstrip(": ")
+        return f"{self.at:%Y-%m-%d %H:%M} UTC{', ' * bool(said)}{said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create it. JournalError says what to do when that is not possible."""
         self.path = path
+        self._inside = False  # whether records are being gathered: see `together`
+        self._newest: tuple[int, str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
@@ -100,25 +123,36 @@ class Journal:
     def _append(self, run: int | None, kind: str, step: str, body: Mapping[str, object]) -> int:
         text = json.dumps(to_json(body), ensure_ascii=True, sort_keys=True)
         at = datetime.now(UTC).isoformat()
+        with nullcontext() if self._inside else self.together():
+            if run is None:
+                run = int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM records").fetchone()[0])
+            last = self._db.execute("SELECT hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+            digest = digest_of(last[0] if last else "", run, at, kind, step, text)
+            written = self._db.execute(
+                "INSERT INTO records (run, at, kind, step, body, hash) VALUES (?, ?, ?, ?, ?, ?)",
+                (run, at, kind, step, text, digest),
+            )
+            self._newest = (written.lastrowid or 0, digest)
+        return run
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is recorded within is on disk at its end, or none of it."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            self._inside, self._newest = True, None
             try:
-                if run is None:
-                    run = int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM records").fetchone()[0])
-                last = self._db.execute("SELECT hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-                digest = digest_of(last[0] if last else "", run, at, kind, step, text)
-                written = self._db.execute(
-                    "INSERT INTO records (run, at, kind, step, body, hash) VALUES (?, ?, ?, ?, ?, ?)",
-                    (run, at, kind, step, text, digest),
-                )
+                yield
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._inside = False
             self._db.execute("COMMIT")
-            self._anchor(written.lastrowid or 0, digest)
+            if self._newest is not None:
+                self._anchor(*self._newest)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{self.path}: {error}; nothing is changed without a journal") from error
-        return run
 
     def _anchor(self, seq: int, digest: str) -> None:
         """Note the newest record beside the journal, in one write over the one before."""
@@ -130,12 +164,14 @@ class Journal:
 
     def records(self, run: int | None = None) -> Iterator[Record]:
         """The records of one run, or all, in order."""
-        query = "SELECT seq, run, at, kind, step, body, hash FROM records"
-        rows = (
-            self._db.execute(query + " WHERE run = ? ORDER BY seq", (run,))
-            if run
-            else self._db.execute(query + " ORDER BY seq")
-        )
+        yield from self._selected(" WHERE run = ?", run) if run else self._selected("")
+
+    def unfinished(self) -> Iterator[Record]:
+        """The records of the runs that have no end, in order; of those that have one only an index is read."""
+        yield from self._selected(_NO_END)
+
+    def _selected(self, where: str, *values: object) -> Iterator[Record]:
+        rows = self._db.execute(_SELECT + where + " ORDER BY seq", values)
         for seq, number, at, kind, step, body, digest in rows:
             yield Record(seq, number, datetime.fromisoformat(at), kind, step, json.loads(body), digest)
 
@@ -145,15 +181,17 @@ class Journal:
             return record.body
         raise JournalError(f"{self.path}: there is no run {run}")
 
-    def last_good(self, set_name: str, operation: str) -> tuple[datetime, str] | None:
-        """When the newest run of an operation on a set began that ended well, and the last word of it; None when there is none."""
+    def last_good(self, set_name: str, *operations: str) -> LastGood | None:
+        """The newest run of one of the operations on a set that ended well; None when there is none."""
         row = self._db.execute(
-            "SELECT s.at, json_extract(e.body, '$.message') FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
-            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? AND json_extract(s.body, '$.operation') = ?"
+            "SELECT json_extract(s.body, '$.operation'), s.at, json_extract(e.body, '$.message')"
+            " FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
+            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ?"
+            " AND json_extract(s.body, '$.operation') IN (SELECT value FROM json_each(?))"
             " AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY s.run DESC LIMIT 1",
-            (set_name, operation),
+            (set_name, json.dumps(operations)),
         ).fetchone()
-        return (datetime.fromisoformat(row[0]), str(row[1])) if row else None
+        return LastGood(str(row[0]), datetime.fromisoformat(row[1]), str(row[2])) if row else None
 
     def took(self, set_name: str, operation: str) -> float | None:
         """How many seconds the newest run of an operation on a set took that ended well; None when there is none."""
@@ -172,13 +210,6 @@ class Journal:
             " WHERE kind = 'note' AND json_extract(body, '$.backup.verified_at') IS NOT NULL ORDER BY seq"
         )
         return {str(backup): datetime.fromisoformat(at) for backup, at in rows}
-
-    def unfinished(self) -> tuple[int, ...]:
-        """Runs that have a start and no end."""
-        rows = self._db.execute(
-            "SELECT run FROM records GROUP BY run HAVING sum(kind = 'start') > 0 AND sum(kind = 'end') = 0 ORDER BY run"
-        )
-        return tuple(row[0] for row in rows)
 
     def tampered(self) -> int | None:
         """The first record whose hash does not follow from its predecessor, or None when the chain holds."""

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import ConfigError
+from core.errors import ConfigError, Refused
 from core.journal import Journal
 from core.jsonable import to_json
+from core.past import plan_of
 
 HEAD = "splitmount journal 1"
 KINDS = frozenset({"start", "intent", "outcome", "note", "end"})
@@ -33,9 +34,26 @@ def imported(journal: Journal, text: str) -> int:
     """
     rows = _read(text)
     start: Mapping[str, Any] = rows[0]["body"]
-    key = next((str(row["body"]["run_key"]) for row in rows if row["kind"] == "note" and "run_key" in row["body"]), "")
-    if key and any(r.kind == "note" and r.body.get("run_key") == key for r in journal.records()):
+    _fits(start)
+    key, ours = next(
+        ((str(b["run_key"]), b.get("job_number")) for b in (row["body"] for row in rows) if "run_key" in b), ("", 0)
+    )
+    known = {(str(r.body["run_key"]), r.body.get("job_number")) for r in journal.records() if "run_key" in r.body}
+    if key and (key, ours if ours is not None else rows[0]["run"]) in known:  # what takes a run back bears its key too
         raise ConfigError(f"the journal of this console knows the run {key} already")
+    with journal.together():
+        return _write(journal, rows)
+
+
+def _fits(start: Mapping[str, Any]) -> None:
+    try:
+        plan_of(start)
+    except (Refused, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"the plan in the journal of a run cannot be trusted: {error}") from error
+
+
+def _write(journal: Journal, rows: list[dict[str, Any]]) -> int:
+    start: Mapping[str, Any] = rows[0]["body"]
     number = journal.begin({**start, "imported": {"run": rows[0]["run"], "at": rows[0]["at"]}})
     if not any("job_number" in row["body"] for row in rows):
         journal.note(number, "", {"job_number": rows[0]["run"]})

@@ -35,27 +35,63 @@ held() { # whether somebody forbids changes of the set, now
   until=`of until "$H"`
   expr "X$until" \> "X$now" > /dev/null
 }
+made() { set -- `ls -ld "$L"`; echo "$6 $7 $8"; }
+whose() { # of which run the lock is, in words
+  if [ -n "`of key "$L/owner"`" ]; then
+    echo "since `of at "$L/owner"` by `of operator "$L/owner"` on the console `of console "$L/owner"`, run `of key "$L/owner"`"
+  elif [ -d "$L" ]; then echo "since `made` (host's clock), and nobody has signed the lock; look at it with: splitmount unlock $SET"
+  else echo "no more"; fi
+}
 """
 
-_LOCK = r"""mkdir -p "$D/locks" "$D/holds" || fail "$D/locks cannot be made"
+# What a lock says must outlive a loss of power that comes an instant later; `sync` of old systems takes no file, and does all.
+_LOCK = r"""flush() { sync "$1" 2>/dev/null || sync; }
+mkdir -p "$D/locks" "$D/holds" || fail "$D/locks cannot be made"
 if held; then refuse "$SET is on hold until `of until "$H"` by `of operator "$H"` (`of console "$H"`): `of reason "$H"`"; fi
 if mkdir "$L" 2>/dev/null; then
-  { echo "key $KEY"; echo "operator $OPERATOR"; echo "console $CONSOLE"; echo "at $now"; } > "$L/new" && mv "$L/new" "$L/owner" ||
-    { rm -rf "$L"; fail "$L cannot be written"; }
+  { echo "key $KEY"; echo "operator $OPERATOR"; echo "console $CONSOLE"; echo "at $now"; } > "$L/new" && flush "$L/new" &&
+    mv "$L/new" "$L/owner" && flush "$L" || {
+      rm -f "$L/new"; [ "`of key "$L/owner"`" != "$KEY" ] || rm -f "$L/owner"
+      rmdir "$L"; fail "$L cannot be written"; }
 elif [ "`of key "$L/owner"`" != "$KEY" ] || [ "`of console "$L/owner"`" != "$CONSOLE" ]; then
-  refuse "$SET is locked since `of at "$L/owner"` by `of operator "$L/owner"` on the console `of console "$L/owner"`, run `of key "$L/owner"`"
+  refuse "$SET is locked `whose`"
 fi
 """
 
 _UNLOCK = r"""if [ -d "$L" ]; then
-  [ "`of key "$L/owner"`" = "$KEY" ] || refuse "the lock of $SET is not of this run: `of key "$L/owner"`"
+  [ "`of key "$L/owner"`" = "$KEY" ] || refuse "the lock of $SET is not of this run: locked `whose`"
   rm -rf "$L" || fail "$L cannot be removed"
 fi
 """
 
-_TAKE = r"""[ -d "$L" ] || { echo "no lock is there any more"; exit 0; }
-[ "`of key "$L/owner"`" = "$KEY" ] || refuse "another run has the lock of $SET now: `of key "$L/owner"`; look again"
+# The jobs of a run that still run on this host; R is its directory.
+_JOBS = r"""jobs() {
+  for p in "$R"/*/pid; do
+    [ -f "$p" ] || continue
+    j=`dirname "$p"`
+    [ -f "$j/rc" ] && continue
+    [ "`boot`" = "`cat "$j/boot" 2>/dev/null`" ] || continue
+    if kill -0 "`cat "$p"`" 2>/dev/null; then echo "lock running `basename "$j"`"; fi
+  done
+}
+"""
+
+_IDLE = r"""R=$D/runs/$KEY
+busy=`jobs | sed 's/^lock running //'`
+[ -z "$busy" ] || refuse "the run that holds the lock of $SET is at work:" $busy
+"""
+
+_TAKE = (
+    _JOBS
+    + _IDLE
+    + r"""[ -d "$L" ] || { echo "no lock is there any more"; exit 0; }
+[ "`of key "$L/owner"`" = "$KEY" ] || refuse "the lock of $SET is another now: locked `whose`; look again"
 mkdir -p "$D/locks-taken" && mv "$L" "$D/locks-taken/$NAME-$now-$$" || fail "$L cannot be moved"
+"""
+)
+
+_MINE = r"""[ "`of key "$L/owner"`" = "$KEY" ] && [ "`of console "$L/owner"`" = "$CONSOLE" ] ||
+  refuse "the lock of $SET is not of this run any more: locked `whose`"
 """
 
 _HOLD = r"""mkdir -p "$D/holds" || fail "$D/holds cannot be made"
@@ -68,28 +104,34 @@ _LET_GO = r"""rm -f "$H" || fail "$H cannot be removed"
 """
 
 # What speaks for or against a lock's run being alive: its youngest file, and jobs of it that still run here.
-_LOOK = r"""echo "now $now"
+_LOOK = (
+    _JOBS
+    + r"""echo "now $now"
 if [ -d "$L" ]; then
-  if [ -f "$L/owner" ]; then sed 's/^/lock /' "$L/owner"; else echo "lock key "; fi
-  R=$D/runs/`of key "$L/owner"`
-  for p in "$R"/*/pid; do
-    [ -f "$p" ] || continue
-    j=`dirname "$p"`
-    [ -f "$j/rc" ] && continue
-    [ "`boot`" = "`cat "$j/boot" 2>/dev/null`" ] || continue
-    if kill -0 "`cat "$p"`" 2>/dev/null; then echo "lock running `basename "$j"`"; fi
-  done
-  last=`ls -t "$R" 2>/dev/null | sed -n 1p`
-  [ -z "$last" ] || echo "lock last $last"
+  k=`of key "$L/owner"`
+  if [ -n "$k" ]; then
+    sed 's/^/lock /' "$L/owner"
+    R=$D/runs/$k
+    jobs
+    last=`ls -t "$R" 2>/dev/null | sed -n 1p`
+    [ -z "$last" ] || echo "lock last $last"
+  else
+    echo "lock key "
+    echo "lock made `made`"
+  fi
 fi
 if held; then sed 's/^/hold /' "$H"; fi
 echo "end $now"
 """
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock as one host has it. `key` is empty while nobody has signed it; `running` are jobs of its run that go on there."""
+    """A lock as one host has it. `running` are jobs of its run that go on there.
+
+    `key` is empty where nobody has signed it, or the signature was lost; then `made` is its date as that host's `ls` prints it.
+    """
 
     host: str
     key: str
@@ -98,6 +140,7 @@ class Lock:
     at: datetime | None = None
     running: tuple[str, ...] = ()
     last_job: str = ""
+    made: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +227,23 @@ def _unlock_step(step: Step) -> Step:
     )
 
 
+def locked(plan: Plan) -> bool:
+    """Whether the plan works under locks of its own."""
+    return any(step.kind is StepKind.OWN_FILES and step.id.startswith("lock-") for step in plan.steps)
+
+
+def fence(ref: HostRef, set_name: str, key: str, console: str) -> str:
+    """What a change on a lock's host begins with: it ends there, with 90, when the lock is not its run's any more."""
+    return f"(\n{_facts(ref, set_name, KEY=key, CONSOLE=console)}{_SHELL}{_MINE}) || exit $?\n"
+
+
+def still_mine(ref: HostRef, set_name: str, key: str, console: str) -> Command:
+    """The same as a read, for changes in places that keep no lock. Exit status 90: it is not."""
+    return Command(
+        ref.name, f"look whether {set_name} is still locked by this run", fence(ref, set_name, key, console) + "true\n"
+    )
+
+
 def _deposit_step(ref: HostRef) -> Step:
     text = 'cat > "$RUN/plan-NUMBER"  # the plan itself, compressed; the run fills it in\n'
     command = Command(ref.name, "leave the plan in the run's directory", text, Effect.CHANGE, guard=Guard.OWN_DIRECTORY)
@@ -217,8 +277,28 @@ def let_go_plan(set_name: str, hosts: Iterable[HostRef], claims: Claims, now: da
     return Plan("let-go", set_name, steps, now, summary=tuple(f"ends: {told(hold)}" for hold in claims.holds), confirm=set_name)
 
 
-def unlock_plan(set_name: str, hosts: Iterable[HostRef], claims: Claims, now: datetime) -> Plan:
-    """Take a lock away whose run is dead, by a typed decision. Refused when none is there, or a job of its run goes on."""
+def look_jobs(ref: HostRef, set_name: str, keys: Iterable[str]) -> Command:
+    """The read that tells which jobs of these runs still run on a host that keeps no lock."""
+    looks = "".join(f"R=$D/runs/{shlex.quote(key)}\njobs\n" for key in keys if key)
+    text = _facts(ref, set_name) + _JOBS + looks + 'echo "end"\n'
+    return Command(ref.name, f"look for jobs of the run that holds {set_name}", text, prelude=_SHELL)
+
+
+def parse_jobs(ref: HostRef, result: Result) -> tuple[str, ...]:
+    """Their names. ParseError when the answer is not whole."""
+    lines = result.stdout.split("\n")
+    if "end" not in lines:
+        raise ParseError(ref.name, "jobs", "the answer is not whole", result.stderr or result.reason or result.stdout)
+    return tuple(line.removeprefix("lock running ") for line in lines if line.startswith("lock running "))
+
+
+def unlock_plan(
+    set_name: str, hosts: Iterable[HostRef], claims: Claims, now: datetime, elsewhere: tuple[str, ...] = ()
+) -> Plan:
+    """Take a lock away whose run is dead, by a typed decision. Refused when none is there, or a job of its run goes on.
+
+    `elsewhere` is what is said of the source, which keeps no lock: that its jobs could not be looked at.
+    """
     if not claims.locks:
         raise Refused(f"{set_name} is locked nowhere; nothing was changed")
     if busy := [f"{job} on {lock.host}" for lock in claims.locks for job in lock.running]:
@@ -231,6 +311,7 @@ def unlock_plan(set_name: str, hosts: Iterable[HostRef], claims: Claims, now: da
     )
     summary = (
         *(told(lock) for lock in claims.locks),
+        *elsewhere,
         "  its run may have left something: undo or resume it where its journal is",
     )
     return Plan("unlock", set_name, steps, now, summary=summary, confirm=set_name)
@@ -285,7 +366,16 @@ def _lock(host: str, rows: list[tuple[str, str]]) -> Lock:
     one = dict(rows)
     running = tuple(value for name, value in rows if name == "running")
     at = _at(one["at"]) if one.get("at") else None
-    return Lock(host, one["key"], one.get("operator", ""), one.get("console", ""), at, running, one.get("last", ""))
+    return Lock(
+        host,
+        one["key"],
+        one.get("operator", ""),
+        one.get("console", ""),
+        at,
+        running,
+        one.get("last", ""),
+        one.get("made", ""),
+    )
 
 
 def _hold(host: str, one: dict[str, str]) -> Hold:
@@ -306,7 +396,9 @@ def told(claim: Lock | Hold) -> str:
         until = f"{claim.until:%Y-%m-%d %H:%M} UTC"
         return f"on hold until {until} by {claim.operator} ({claim.console}): {claim.reason}"
     if not claim.key:
-        return f"locked on {claim.host}, and nobody has signed the lock: a console died in that instant, or is just doing it"
+        since = f"{claim.made} by its clock" if claim.made else "a time that is unknown"
+        why = "the host lost its power, or a console died in that instant, or is just doing it"
+        return f"locked on {claim.host} since {since}, and nobody has signed the lock: {why}"
     since = f"{claim.at:%Y-%m-%d %H:%M:%S} UTC" if claim.at else "a time that is unknown"
     jobs = f"its job {', '.join(claim.running)} is running" if claim.running else "none of its jobs is running there"
     return f"locked on {claim.host} since {since} by {claim.operator} on the console {claim.console}, run {claim.key}; {jobs}"

@@ -84,6 +84,11 @@ class MapKeeper:
         kept = self.versions(set_name)
         return load(kept[-1].std) if kept else None
 
+    def newest_sides(self, set_name: str) -> tuple[MapFile, MapFile] | None:
+        """The newest kept map from both sides, the source's first. As `newest`."""
+        kept = self.versions(set_name)
+        return (load(kept[-1].std), load(kept[-1].bcv)) if kept else None
+
     def before(self, set_name: str, at: datetime) -> MapFile | None:
         """The newest map that was measured before a time, with a minute's grace for two clocks; or None. As `newest`."""
         kept = [v for v in self.versions(set_name) if v.measured_at <= at + GRACE]

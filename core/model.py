@@ -189,6 +189,11 @@ class PairStatus:
     note: str = ""
     private: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The pair, its state, and what the array's driver has to say about it."""
+        return f"{self.pair.std}/{self.pair.bcv} {self.state.value}{f' ({self.note})' if self.note else ''}"
+
 
 class Severity(StrEnum):
     """How much a finding matters: an error refuses, a warning is shown, an info explains."""
@@ -210,10 +215,80 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as a kept map has it: a stable code, the object, what it was and what it is (empty: nothing)."""
+
+    code: str
+    subject: str
+    was: str
+    now: str
+
+    @property
+    def told(self) -> str:
+        """Code and object in words."""
+        return f"{self.code.lower().replace('_', ' ')} {self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a set stands to its newest kept map, of the time `since`; `unknown` says why that is not known, empty where it is."""
+
+    since: datetime | None
+    unknown: str = ""
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """All in one line, the first three by name."""
+        if self.since is None:
+            return self.unknown
+        at = f"{self.since:%Y-%m-%d %H:%M} UTC"
+        if self.unknown:
+            return f"drift since the map of {at}: unknown, {self.unknown}"
+        if not self.differences:
+            return f"as the map of {at}"
+        named = [one.told for one in self.differences[:3]] + ["..."] * (len(self.differences) > 3)
+        return f"drift since the map of {at}: {len(self.differences)} ({', '.join(named)})"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFile:
+    """A file or directory of an application: what it is (data, write-ahead log, tablespace, ...) and its path, links resolved.
+
+    `link` is the link through which it is found, or its name with the links in it; empty where there is none. `of` is the
+    tablespace that it belongs to, where it is told; without one that is not `needed` a copy is whole.
+    """
+
+    what: str
+    path: str
+    link: str = ""
+    of: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFacts:
+    """What an application said of itself. `state` is "running", "stopped", or why that is not known.
+
+    `files` is None where nobody knows where they lie. `position` is how far its log is, in its own notation.
+    `parameters` are those that a copy must share with it, and what else of them matters here.
+    """
+
+    name: str
+    state: str
+    version: str = ""
+    identity: str = ""
+    position: str = ""
+    files: tuple[ApplicationFile, ...] | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Estate:
     """All that was measured for one set; a None part could not be measured, and `errors` says why by part name.
 
     `application` is "running", "stopped", or why that is not known; empty when the configuration names none.
+    `facts` are what it said of itself, where it could be asked.
     `users` are the processes by the mount point of the source that they use, where it was asked for.
     `damaged` names groups of the source that cannot be read whole, and why; they stand in it as the kept map has them.
     """
@@ -225,5 +300,6 @@ class Estate:
     pairs: tuple[PairStatus, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     application: str = ""
+    facts: ApplicationFacts | None = None
     users: Mapping[str, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)

@@ -24,9 +24,10 @@ from core.operations import (
     settle,
 )
 from core.plan import AwaitState, Phase, Step, StepKind
+from core.pointintime import recover_to
 from core.safety import safety_copy
 from core.settings import FreezeSettings, PrePolicy
-from core.transport import Command, Effect, Guard
+from core.transport import Command
 
 _MB = 1 << 20
 
@@ -93,6 +94,7 @@ def plan_restore(context: Context) -> Planned:
         *phased(
             tuple(replace(drivers.source.start_group(drivers.source_ref, own), repeatable=True) for own in again), Phase.START
         ),
+        *recovery(context),
         *application_steps(context, drivers.source_ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, drivers.source_ref, "check", Phase.START, wanted=was_running),
     ]
@@ -100,24 +102,32 @@ def plan_restore(context: Context) -> Planned:
     return steps, [first, *safety.summary, *rest]
 
 
+def recovery(context: Context) -> list[Step]:
+    """The step that brings a restored application to its point in time; a failback goes on where the target ended."""
+    app, ref = context.drivers.application, context.drivers.source_ref
+    if app is None or context.request.operation != "restore":
+        return []
+    command = app.recover(ref, recover_to(context))
+    return [own_step("recover-application", Phase.START, ref, command)] if command is not None else []
+
+
+def own_step(name: str, phase: Phase, ref: HostRef, command: Command) -> Step:
+    """A step by its command's own title, which only the application's driver has."""
+    title = f"{command.title[0].upper()}{command.title[1:]} on {ref.name}"
+    return Step(name, phase, StepKind.COMMAND, title, ref.name, EXPLAIN[name], command=command)
+
+
 _APPLICATION = {"stop": ("Stop", "start"), "start": ("Start", "stop"), "check": ("Check", "")}
 
 
 def application_steps(context: Context, host: HostRef, verb: str, phase: Phase, *, wanted: bool = True) -> list[Step]:
-    """The step that stops, starts or checks the application by the configuration's command; none where there is none."""
-    app = context.settings.application
-    text = str(getattr(app, verb)) if app is not None else ""
-    if app is None or not text or not wanted:
+    """The step that stops, starts or checks the application by its driver; none where there is no way, or it is not wanted."""
+    app = context.drivers.application
+    command = app.verb(verb, host) if app is not None and wanted else None
+    if app is None or command is None:
         return []
     title, back = _APPLICATION[verb]
-    effect = Effect.READ if verb == "check" else Effect.CHANGE
-    guard = Guard.APPLICATION if effect is Effect.CHANGE else Guard.NONE
-    command = Command(host.name, f"{verb} {app.name}", text + "\n", effect, timeout=600, guard=guard)
-    undo = (
-        Command(host.name, f"{back} {app.name}", f"{getattr(app, back)}\n", Effect.CHANGE, timeout=600, guard=Guard.APPLICATION)
-        if back and getattr(app, back)
-        else None
-    )
+    undo = app.verb(back, host) if back else None
     return [
         Step(f"{verb}-application", phase, StepKind.COMMAND, f"{title} {app.name} on {host.name}", host.name,
              EXPLAIN["application"], command=command, undo=undo)
@@ -140,6 +150,7 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
         lines += [f"    overwritten too, without a filesystem that is mounted: {', '.join(bare)}"] if bare else []
     app = settings.application
     lines += [f"  application {app.name}: {context.estate.application}"] if app is not None else []
+    lines += [f"  then: {step.title}" for step in recovery(context)]
     tracks = [(s.std_tracks, s.bcv_tracks, s.track_size) for s in context.pairs]
     if context.request.full or any(a is None or b is None for a, b, _ in tracks):
         lines.append(
@@ -187,6 +198,7 @@ def plan_takeover(context: Context) -> Planned:
     requests = import_requests(settings, context.source, context.plain_pairs, takeover=True)
     drivers = context.drivers
     table = [drivers.target.table_entries(drivers.target_ref, request) for request in requests if request.mounts]
+    alone = settings.source == settings.target
     sure = living and "RELEASED" not in context.request.overrides
     start = [measure(context, Phase.MEASURE, "released", settings.source)] if sure else []
     steps = [
@@ -195,8 +207,8 @@ def plan_takeover(context: Context) -> Planned:
         *before.steps,
         *up,
         *phased(tuple(table), Phase.MOUNT),
-        *application_steps(context, drivers.target_ref, "start", Phase.START),
-        *application_steps(context, drivers.target_ref, "check", Phase.START),
+        *application_steps(context, drivers.target_ref, "start", Phase.START, wanted=not alone),
+        *application_steps(context, drivers.target_ref, "check", Phase.START, wanted=not alone),
     ]
     return steps, _takeover_summary(context, living)
 
@@ -218,6 +230,13 @@ def _takeover_summary(context: Context, living: bool) -> list[str]:
     lines = [
         f"{settings.target} TAKES THE PLACE of {settings.source}: same groups, same mount points, for writing, and it stays so"
     ]
+    if settings.source == settings.target:
+        app = settings.application
+        lines = [
+            f"THE COPY TAKES THE PLACE of the original on {settings.target}, beside it: groups with {settings.group_suffix!r} "
+            f"after their names, mounted below {settings.mount.prefix}, for writing, and it stays so"
+        ]
+        lines += [f"  not started: {app.name}, which knows the original's mount points"] if app is not None else []
     if not living:
         kept = context.kept
         when = (

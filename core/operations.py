@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.applications.base import ApplicationDriver
 from core.arrays.base import ArrayDriver, SplitMark
 from core.backups.base import BackupDriver, BackupRequest, Overwrites
 from core.errors import Refused
@@ -23,6 +24,7 @@ from core.settings import PostPolicy, PrePolicy, SetSettings
 from core.transport import Command, Effect, Guard
 
 SPLIT_ID = "@{split_id}@"
+QUIESCING = frozenset({"backup", "rehearse", "split"})  # a takeover has nobody to ask; a restore has stopped it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class SetDrivers:
     array: ArrayDriver
     array_ref: HostRef | None = None
     backup: BackupDriver | None = None
+    application: ApplicationDriver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +218,14 @@ def frozen_mounts(groups: tuple[VolumeGroup, ...], source: HostFacts, kinds: fro
 
 
 def _split(context: Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
-    """Freeze, split, thaw, wait. The thaw is an always-step, and comes before any waiting."""
+    """Quiesce, freeze, split, thaw, let go, wait. Thaw and letting go are always-steps, and come before any waiting."""
     settings, drivers = context.settings, context.drivers
     *before, split = drivers.array.split(statuses, SplitMark(SPLIT_ID))
     kinds = drivers.source.freezable if settings.freeze.enabled else frozenset()
     mounts = frozen_mounts(context.groups, context.source, kinds)
     pairs = tuple(s.pair for s in statuses)
-    steps = phased(tuple(before), Phase.SPLIT)
+    quiesce, let_go = _quiesced(context)
+    steps = [*phased(tuple(before), Phase.SPLIT), *quiesce]
     if mounts:
         command = drivers.source.freeze(drivers.source_ref, mounts, settings.freeze.seconds)
         title = f"Freeze {len(mounts)} filesystem{'s' * (len(mounts) > 1)} on {settings.source}"
@@ -232,9 +236,35 @@ def _split(context: Context, statuses: tuple[PairStatus, ...]) -> list[Step]:
         text = "thaw # the word to the shell that the freeze holds open\n"
         word = Command(settings.source, "thaw", text, Effect.CHANGE, guard=Guard.TIMER)
         steps.append(Step("thaw", Phase.SPLIT, StepKind.RELEASE, title, settings.source, EXPLAIN["thaw"], word, always=True))
+    steps += let_go
     wait = AwaitState(pairs, (PairState.SPLIT,), settings.wait_limit, same_split=True)
     steps.append(await_state(context, "await-split", Phase.SPLIT, "Wait until the split is complete", wait))
     return steps + settle(context, Phase.SPLIT, pairs, PairState.SPLIT)
+
+
+def _quiesced(context: Context) -> tuple[list[Step], list[Step]]:
+    """The steps before and after a split that quiesce the application and let it go; none where it does not run, or needs none."""
+    app, ref = context.drivers.application, context.drivers.source_ref
+    if app is None or context.estate.application == "stopped" or context.request.operation not in QUIESCING:
+        return [], []
+    command = app.hold(ref)
+    if command is None:
+        return [], []
+    word = Command(ref.name, "let go", "release # the word to the shell that holds it\n", Effect.CHANGE, guard=Guard.TIMER)
+    before = Step(
+        "quiesce", Phase.SPLIT, StepKind.QUIESCE, f"Quiesce {app.name} on {ref.name}", ref.name, EXPLAIN["quiesce"], command
+    )
+    after = Step(
+        "let-go-application",
+        Phase.SPLIT,
+        StepKind.LET_GO,
+        f"Let {app.name} go",
+        ref.name,
+        EXPLAIN["let-go-application"],
+        word,
+        always=True,
+    )
+    return [before], [after]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +352,14 @@ def import_requests(
 ) -> tuple[ImportRequest, ...]:
     """What to bring up on the target: each group of the set, its BCVs by serial, its mounts outermost first.
 
-    A takeover keeps the names of the groups and the mount points of the source, and mounts for writing.
+    A takeover mounts for writing, and keeps the names of the groups and the mount points of the source, unless the original
+    has them on the same machine.
     """
-    place = replace(settings.mount, prefix="", read_only=False) if takeover else settings.mount
-    settings = replace(settings, mount=place, group_suffix="" if takeover else settings.group_suffix)
+    alone = settings.source == settings.target
+    if takeover:
+        settings = replace(settings, mount=replace(settings.mount, read_only=False))
+    if takeover and not alone:
+        settings = replace(settings, mount=replace(settings.mount, prefix=""), group_suffix="")
     bcv_of = {pair.std: pair.bcv for pair in pairs}
     requests = []
     for name in settings.volume_groups:
@@ -346,7 +380,7 @@ def import_requests(
                 mounts=tuple(sorted(mounts, key=lambda m: m.mount_point)),
                 prefix=settings.mount.prefix,
                 read_only=settings.mount.read_only,
-                same_host=settings.source == settings.target,
+                same_host=alone,
             )
         )
     return tuple(requests)
@@ -467,8 +501,10 @@ def _plan_establish(context: Context) -> Planned:
     down = tuple(s for s in context.pairs if s.state is not PairState.ESTABLISHED)
     busy = [s for s in down if s.state not in {PairState.SPLIT, PairState.NEVER, PairState.INVALID}]
     if busy:
-        odd = ", ".join(f"{s.pair.std}/{s.pair.bcv} {s.state.value}" for s in busy)
-        raise Refused(f"establish of {context.settings.name} is refused, nothing was changed: {odd}; wait, then try again")
+        odd = ", ".join(s.told for s in busy)
+        unknown = any(s.state is PairState.UNKNOWN for s in busy)
+        then = "look at those pairs on the array" if unknown else "wait, then try again"
+        raise Refused(f"establish of {context.settings.name} is refused, nothing was changed: {odd}; {then}")
     if not down:
         return [measure(context, Phase.MEASURE, "basis", context.settings.source)], ["all pairs are established already"]
     lost = [s.pair.bcv for s in down if s.state is PairState.SPLIT]

@@ -14,10 +14,12 @@ from typing import Any
 from core.backups.base import BackupRecord
 from core.errors import Refused
 from core.events import Outcome
+from core.jobs import job_name
 from core.journal import Record
 from core.jsonable import from_json
 from core.operations import undo_step
 from core.plan import Phase, Plan, Step, StepKind
+from core.transport import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Past:
     `taking_back` says why the run was being taken back when it stopped, empty when it was going forward.
     `attempts` counts by step how often it was begun anew because its job was gone. `measure_all`: the journal was rebuilt, so
     that each change of the array is measured before it is sent. `phase` is how far it came, `last` when anything was recorded.
+    `begun` are the ids of all steps that may have changed something, however they ended.
+    `doubtful`: whether the split was done while the source was frozen is not known.
     """
 
     number: int
@@ -49,8 +53,10 @@ class Past:
     sample: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     measure_all: bool = False
     ended: bool = False
+    begun: frozenset[str] = frozenset()
     last: datetime | None = None
     phase: Phase = Phase.MEASURE
+    doubtful: bool = False
 
     @property
     def open_step(self) -> Step | None:
@@ -65,7 +71,7 @@ class Past:
 def past_of(records: Sequence[Record]) -> Past:
     """The past of one run. Refused when its plan cannot be read: it was written by another version, or by somebody else."""
     try:
-        return _past(records, from_json(Plan, records[0].body["plan"]))
+        return _past(records, plan_of(records[0].body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         number = records[0].run
         raise Refused(
@@ -73,12 +79,24 @@ def past_of(records: Sequence[Record]) -> Past:
         ) from error
 
 
+def plan_of(start: Mapping[str, Any]) -> Plan:
+    """The plan in the record of a run's beginning. Refused when its commands are not those that its digest was made of."""
+    plan: Plan = from_json(Plan, start["plan"])
+    if plan.digest != start["digest"]:
+        raise Refused(
+            "the commands of its plan are not those that the digest in its journal was made of: somebody changed them"
+        )
+    return plan
+
+
 def _past(records: Sequence[Record], plan: Plan) -> Past:
     start: Mapping[str, Any] = records[0].body
     facts = _facts(records)
     outcomes = _outcomes(records)
     open_ = next((step for step, outcome in reversed(outcomes.items()) if outcome is None), "")
-    done = _without_a_freeze_that_is_over(plan, [s.id for s in plan.steps if outcomes.get(s.id) is Outcome.OK])
+    ended_well = [s.id for s in plan.steps if outcomes.get(s.id) is Outcome.OK]
+    done = _without_a_freeze_that_is_over(plan, ended_well)
+    unseen = set(done) - set(ended_well)  # a thaw that nobody saw: the timer may have been first
     stack, committed = _stack(plan, outcomes)
     last = facts.get("backup")
     return Past(
@@ -99,8 +117,10 @@ def _past(records: Sequence[Record], plan: Plan) -> Past:
         record=from_json(BackupRecord, last) if last else None,
         sample={str(path): (str(a), str(b)) for path, (a, b) in facts.get("sample", {}).items()},
         measure_all=bool(facts.get("rebuilt")),
+        doubtful=bool(facts.get("freeze_doubtful")) or bool(unseen),
         ended=any(r.kind == "end" for r in records),
         last=records[-1].at,
+        begun=frozenset(step for step, outcome in outcomes.items() if outcome not in (Outcome.REFUSED, Outcome.SKIPPED)),
         phase=next((step.phase for step in reversed(plan.steps) if step.id in outcomes), Phase.MEASURE),
     )
 
@@ -120,7 +140,7 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     return facts
 
 
-_NOTES = ("run_key", "job_number", "taking_back", "backup", "sample", "rebuilt")
+_NOTES = ("run_key", "job_number", "taking_back", "backup", "sample", "rebuilt", "freeze_doubtful")
 
 
 def _outcomes(records: Sequence[Record]) -> dict[str, Outcome | None]:
@@ -163,18 +183,45 @@ def _stack(plan: Plan, outcomes: Mapping[str, Outcome | None]) -> tuple[tuple[St
     return tuple(one for one in stack if outcomes.get(f"undo-{one.id}") is not Outcome.OK), committed
 
 
+def own_job(step: Step) -> str:
+    """The name of the directory in which a step's job lives, without number and attempt; empty for a step that has none.
+
+    A backup's tool names its own, by the title of its command.
+    """
+    if step.command is None or step.command.channel is not Channel.SHELL or step.kind in _NO_JOB:
+        return ""
+    return job_name(step.command.title) if step.kind is StepKind.BACKUP else step.id
+
+
+_NO_JOB = frozenset(
+    {
+        StepKind.HOLD,
+        StepKind.RELEASE,
+        StepKind.QUIESCE,
+        StepKind.LET_GO,
+        StepKind.AWAIT,
+        StepKind.MEASURE,
+        StepKind.VERIFY,
+        StepKind.PUT_BACK,
+    }
+)
+
+
 def kept_when_committed(stack: Sequence[Step]) -> list[Step]:
     """What is still taken back after the point of no return: our own files, such as locks, and nothing that a host works with."""
     return [step for step in stack if step.kind is StepKind.OWN_FILES]
 
 
+_HELD = {StepKind.HOLD: StepKind.RELEASE, StepKind.QUIESCE: StepKind.LET_GO}
+
+
 def _without_a_freeze_that_is_over(plan: Plan, done: list[str]) -> list[str]:
-    """A freeze does not outlive its console: with the split still to do, it has to be done again; after it, all is thawed."""
+    """What is held does not outlive its console: with the split still to do, it has to be done again; after it, all is let go."""
     ids = [step.id for step in plan.steps]
     for at, step in enumerate(plan.steps):
-        if step.kind is not StepKind.HOLD or step.id not in done:
+        if step.kind not in _HELD or step.id not in done:
             continue
-        release = next((n for n, s in enumerate(plan.steps) if n > at and s.kind is StepKind.RELEASE), None)
+        release = next((n for n, s in enumerate(plan.steps) if n > at and s.kind is _HELD[step.kind]), None)
         if release is None or ids[release] in done:
             continue
         over = all(one in done for one in ids[at + 1 : release])

@@ -46,6 +46,8 @@ class StepKind(StrEnum):
     FORGET = "forget"  # remove what an unfinished backup left in the repository
     HOLD = "hold"  # freeze, in a shell that is held open
     RELEASE = "release"  # thaw
+    QUIESCE = "quiesce"  # an application, in a shell that is held open
+    LET_GO = "let go"  # of the application
     AWAIT = "await"  # poll the array until the pairs are in the state
     BACKUP = "backup"  # the backup driver copies
     PUT_BACK = "put back"  # files of a backup onto mounted filesystems

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.checks import verify
-from core.conditions import from_findings, require, restore_conditions, takeover_conditions
+from core.conditions import application_whole, from_findings, online_redo, require, restore_conditions, takeover_conditions
 from core.errors import Refused
 from core.facade import PlanRequest
 from core.failback import TAKEN, failback_conditions, plan_failback
 from core.mapfile import MapFile, host_facts
 from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_restore, plan_takeover
-from core.operations import NOTHING_ELSE, ORDINARY, Background, Context, Planned, SetDrivers, basis, unique
+from core.operations import NOTHING_ELSE, ORDINARY, QUIESCING, Background, Context, Planned, SetDrivers, basis, unique
 from core.plan import Condition, Plan
+from core.pointintime import chosen, recover_conditions
 from core.put_back import plan_put_back, put_back_conditions
 from core.rehearse import plan_rehearse
 from core.safety import safety_conditions
@@ -23,6 +24,10 @@ from core.settings import SetSettings
 
 # Findings that do not speak against taking over from a source that is dead: it cannot be asked, and its map is used.
 _WITHOUT_SOURCE = frozenset({"SOURCE_UNREACHABLE"})
+
+
+def _none(context: Context) -> tuple[Condition, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class _Operation:
     """
 
     plan: Callable[[Context], Planned]
-    conditions: Callable[[Context], tuple[Condition, ...]] = lambda context: ()
+    conditions: Callable[[Context], tuple[Condition, ...]] = _none
     typed: bool = False
     forgives: frozenset[str] = frozenset()
 
@@ -45,12 +50,14 @@ def _plan_restore(context: Context) -> Planned:
 
 def _restore_conditions(context: Context) -> tuple[Condition, ...]:
     held = context.background.held
-    return (*(restore_conditions(context) if held is None else put_back_conditions(context, held)), *safety_conditions(context))
+    if held is not None:
+        return (*put_back_conditions(context, held), *safety_conditions(context), *recover_conditions(context))
+    return (*restore_conditions(context), *online_redo(context), *safety_conditions(context), *recover_conditions(context))
 
 
 OPERATIONS: Mapping[str, _Operation] = {
-    **{name: _Operation(plan) for name, plan in ORDINARY.items()},
-    "rehearse": _Operation(plan_rehearse),
+    **{name: _Operation(plan, application_whole if name in QUIESCING else _none) for name, plan in ORDINARY.items()},
+    "rehearse": _Operation(plan_rehearse, application_whole),
     "restore": _Operation(_plan_restore, _restore_conditions, typed=True),
     "failback": _Operation(plan_failback, failback_conditions, typed=True, forgives=TAKEN),
     "takeover": _Operation(plan_takeover, takeover_conditions, typed=True, forgives=_WITHOUT_SOURCE),
@@ -69,6 +76,8 @@ def make_plan(
     """The plan of an operation. Refused carries the findings, policies and fences that say no; nothing was changed."""
     if request.operation not in OPERATIONS:
         raise Refused(f"unknown operation {request.operation!r}; known: {', '.join(OPERATIONS)}")
+    if chosen(request.recover_to) and request.operation != "restore":
+        raise Refused(f"only a restore recovers to a time, not {request.operation}. Nothing was changed")
     if findings is None:
         findings = verify(settings, estate, work_dir=drivers.target_ref.work_dir)
     operation = OPERATIONS[request.operation]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from core.ages import age_of
 from core.backups.base import Overwrites, PutBack
 from core.backups.putback import commands_of, within
-from core.conditions import application_stopped, restore_conditions
+from core.conditions import application_stopped, online_redo, restore_conditions
 from core.errors import Refused
 from core.explain import EXPLAIN
-from core.moments import application_steps, expected, plan_restore
+from core.hosts import HostRef
+from core.moments import application_steps, expected, own_step, plan_restore, recovery
 from core.operations import Context, Planned, bring_up, clean_up, measure
 from core.plan import Condition, Phase, Step, StepKind, Verdict, Weight
 from core.safety import safety_copy
@@ -35,7 +36,7 @@ def put_back_conditions(context: Context, held: Overwrites) -> tuple[Condition, 
     verdict = Verdict.MET if record.verified_at else Verdict.UNKNOWN
     verified = Condition("BACKUP_VERIFIED", "the repository", sentence, verdict, at, Weight.OVERRIDABLE)
     if context.request.via_bcv:
-        return (verified, *restore_conditions(context))
+        return (verified, *restore_conditions(context), *online_redo(context))
     trees = trees_of(record.paths, context.request.paths)
     lost = [tree for tree in trees if tree not in context.source.mount_points]
     sentence = f"not mounted: {', '.join(lost)}" if lost else f"all {len(trees)} filesystems are mounted"
@@ -48,7 +49,8 @@ def put_back_conditions(context: Context, held: Overwrites) -> tuple[Condition, 
         context.source.measured_at,
         remedy=remedy,
     )
-    return (verified, mounted, *application_stopped(context))
+    overwritten = context.request.paths or trees
+    return (verified, mounted, *online_redo(context, overwritten), *application_stopped(context))
 
 
 def plan_put_back(context: Context, held: Overwrites) -> Planned:
@@ -58,12 +60,16 @@ def plan_put_back(context: Context, held: Overwrites) -> Planned:
     return _through_bcvs(context, held) if context.request.via_bcv else _onto_source(context, held)
 
 
+def _prefix(context: Context) -> str:
+    return context.settings.mount.prefix.rstrip("/")
+
+
 def _put_back(context: Context, held: Overwrites, *, on_source: bool) -> Step:
     drivers, settings, record = context.drivers, context.settings, held.record
     if drivers.backup is None:
         raise Refused(f"set {settings.name} has no backup in its configuration; nothing was changed")
     ref, target = drivers.source_ref if on_source else drivers.target_ref, drivers.target_ref
-    prefix = "" if on_source else settings.mount.prefix.rstrip("/")
+    prefix = "" if on_source else _prefix(context)
     trees = trees_of(record.paths, context.request.paths)
     what = PutBack(record.id, ref.name, ref.become, prefix, trees, target.name, target.become, context.request.paths)
     commands = commands_of(drivers.backup, record, what)
@@ -74,8 +80,33 @@ def _put_back(context: Context, held: Overwrites, *, on_source: bool) -> Step:
     )
 
 
+def _swept(context: Context, put: Step, ref: HostRef, prefix: str) -> list[Step]:
+    """The put-back between two steps of the application's driver: what of it the backup does not have goes aside."""
+    app = context.drivers.application
+    points = tuple(prefix + tree for tree in put.put.trees) if put.put is not None else ()
+    if app is None or not _whole(context) or (pair := app.sweep(ref, prefix, points)) is None:
+        return [put]
+    mark, aside = (
+        own_step(f"{what}-application", Phase.RESTORE, ref, one) for what, one in zip(("mark", "sweep"), pair, strict=True)
+    )
+    return [mark, put, aside]
+
+
+def _sweeps(context: Context) -> bool:
+    app = context.drivers.application
+    return app is not None and _whole(context) and app.sweep(context.drivers.source_ref, "", ()) is not None
+
+
+def _whole(context: Context) -> bool:
+    """Whether all files of the application are put back, and not only some paths beside it."""
+    facts, paths = context.estate.facts, context.request.paths
+    return not paths or (facts is not None and bool(facts.files) and all(within(f.path, paths) for f in facts.files or ()))
+
+
 def _onto_source(context: Context, held: Overwrites) -> Planned:
     ref, was_running = context.drivers.source_ref, context.estate.application == "running"
+    if context.request.recover_to and not _whole(context):
+        raise Refused("these paths leave out a part of the database, so it cannot go on to a time. Nothing was changed")
     safety = safety_copy(context, mounted=True)
     steps = [
         measure(context, Phase.MEASURE, "basis", context.settings.source),
@@ -83,7 +114,8 @@ def _onto_source(context: Context, held: Overwrites) -> Planned:
         *application_steps(context, ref, "stop", Phase.STOP, wanted=was_running),
         *safety.resting,
         *safety.stopped,
-        _put_back(context, held, on_source=True),
+        *_swept(context, _put_back(context, held, on_source=True), ref, ""),
+        *(recovery(context) if _whole(context) else ()),
         *application_steps(context, ref, "start", Phase.START, wanted=was_running),
         *application_steps(context, ref, "check", Phase.START, wanted=was_running),
     ]
@@ -95,6 +127,7 @@ def _onto_source(context: Context, held: Overwrites) -> Planned:
         *safety.summary,
         f"  {', '.join(context.request.paths or held.record.paths)}",
         f"  {held.files} files are put back; {over}",
+        *(["  files of the application that the backup does not have are set aside beside it"] if _sweeps(context) else []),
         expected(context),
         "  lost: what was written to these files since; nothing is removed, and no device or mirror is touched",
     ]
@@ -109,7 +142,7 @@ def _through_bcvs(context: Context, held: Overwrites) -> Planned:
         measure(context, Phase.MEASURE, "basis", context.settings.source),
         measure(context, Phase.MEASURE, "idle", context.settings.target),
         *up,
-        _put_back(context, held, on_source=False),
+        *_swept(context, _put_back(context, held, on_source=False), context.drivers.target_ref, _prefix(context)),
         *clean_up(context, up),
         *restore,
     ]

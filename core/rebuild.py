@@ -23,6 +23,7 @@ from core.events import Outcome
 from core.hosts import HostRef
 from core.journal import Journal
 from core.jsonable import to_json
+from core.past import plan_of
 from core.plan import StepKind
 from core.transport import Command, Result
 
@@ -135,12 +136,22 @@ def _sections(text: str) -> Iterator[tuple[str, str, list[str]]]:
 
 def rebuild(journal: Journal, remains: Remains) -> tuple[int, ...]:
     """Write the runs into a journal that does not know them; their numbers there. Refused when jobs and plans do not fit."""
+    for start in remains.plans.values():
+        try:
+            plan_of(start)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Refused(f"run {remains.key}: its plan cannot be read: {error}") from error
     known = {str(step["id"]) for start in remains.plans.values() for step in start["plan"]["steps"]}
     jobs = [_job(name, known, *found) for name, found in sorted(remains.jobs.items())]
-    return tuple(
-        _rebuild_one(journal, remains.key, number, start, [job for job in jobs if job.number == number])
-        for number, start in sorted(remains.plans.items())
-    )
+    there = {r.body.get("job_number") for r in journal.records() if r.body.get("run_key") == remains.key}
+    left = [(number, start) for number, start in sorted(remains.plans.items()) if number not in there]
+    if not left:
+        raise Refused(f"the journal of this console knows the run {remains.key} already")
+    with journal.together():
+        return tuple(
+            _rebuild_one(journal, remains.key, number, start, [job for job in jobs if job.number == number])
+            for number, start in left
+        )
 
 
 def _rebuild_one(journal: Journal, key: str, ours: int, start: Mapping[str, Any], jobs: list[_Job]) -> int:

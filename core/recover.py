@@ -10,13 +10,12 @@ from core.errors import Refused
 from core.events import Outcome
 from core.explain import EXPLAIN
 from core.hosts import HostRef
+from core.jobs import SETTLES
 from core.journal import Record
 from core.operations import undo_step
-from core.past import Past, past_of
+from core.past import Past, own_job, past_of
 from core.plan import Phase, Plan, Step, StepKind
-from core.transport import Channel, Command, Effect, bind, late_names, shown
-
-_FOLLOWED = 86_400.0  # seconds for which the job of a dead console is waited for before it is taken back
+from core.transport import Command, Effect, bind, late_names, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +119,21 @@ def _settled(past: Past) -> list[Step]:
         split_id = "live" if step.live else ""
         title = "Remove the unfinished copy from the repository"
         return [
-            Step("forget-backup", Phase.CLEANUP, StepKind.FORGET, title, step.host, EXPLAIN["forget-backup"], measure=split_id)
+            *([_followed(step, name)] if (name := own_job(step)) else []),
+            Step("forget-backup", Phase.CLEANUP, StepKind.FORGET, title, step.host, EXPLAIN["forget-backup"], measure=split_id),
         ]
-    if step.command is None or step.command.channel is not Channel.SHELL or step.kind in _NO_JOB:
+    if not own_job(step):
         return []
     anew = past.attempts.get(step.id, 0)
-    job = f"{past.job_number:04d}-{step.id}{f'.{anew}' * bool(anew)}"
+    return [_followed(step, f"{past.job_number:04d}-{step.id}{f'.{anew}' * bool(anew)}")]
+
+
+def _followed(step: Step, job: str) -> Step:
+    """Wait until a job that a step began runs no more."""
     title = f"Wait for the end of: {step.title[:1].lower()}{step.title[1:]}"
     text = f'cat "$RUN/{job}/rc"  # as soon as it is there\n'
-    command = Command(step.command.host, title, text, Effect.READ, timeout=_FOLLOWED)
-    return [Step("follow", Phase.CLEANUP, StepKind.FOLLOW, title, step.command.host, EXPLAIN["follow"], command, measure=job)]
-
-
-_NO_JOB = frozenset({StepKind.HOLD, StepKind.RELEASE, StepKind.AWAIT, StepKind.MEASURE, StepKind.VERIFY, StepKind.PUT_BACK})
+    command = Command(step.host, title, text, Effect.READ, timeout=SETTLES)
+    return Step("follow", Phase.CLEANUP, StepKind.FOLLOW, title, step.host, EXPLAIN["follow"], command, measure=job)
 
 
 def by_hand(left: Left) -> tuple[str, ...]:

@@ -13,18 +13,32 @@ from core.arrays.base import base_id, base_id_of
 from core.errors import Refused, SplitmountError
 from core.facade import Account, PlanRequest
 from core.handlers import describe
-from core.jobs import JobPhase, JobRef, read_job
+from core.hosts import HostRef
+from core.jobs import JobPhase, JobRef, await_end, read_job
 from core.journal import Record
-from core.locks import Claims, hold_plan, let_go_plan, look, parse_look, places, together, told, unlock_plan, until_of
+from core.locks import (
+    Claims,
+    hold_plan,
+    let_go_plan,
+    look,
+    look_jobs,
+    parse_jobs,
+    parse_look,
+    places,
+    together,
+    told,
+    unlock_plan,
+    until_of,
+)
 from core.measures import groups_changed
 from core.model import Estate, HostFacts, PairState, PairStatus
 from core.operations import Context, SetDrivers, establish, measure
-from core.past import Past, past_of
+from core.past import Past, own_job, past_of
 from core.plan import Phase, Plan, Step, StepKind
 from core.recover import Left, by_hand, left_by, never_back, take_back_plan
 from core.scope import of_plan
 from core.settings import SetSettings
-from core.transport import Channel, Transport
+from core.transport import Channel, Transport, bind, late_names, shown
 
 # Operations that somebody asks for about a set, and that no other run of it stands in the way of.
 BY_PERSON = frozenset({"hold", "let-go", "unlock"})
@@ -33,10 +47,11 @@ TAKES_BACK = frozenset({"undo", "cleanup"})
 
 @dataclass(frozen=True, slots=True)
 class RecoveryParts:
-    """What it works with: the engine's own."""
+    """What it works with: the engine's own. `unfinished` are the records of the runs that have no end."""
 
     transport: Transport
     records: Callable[[], Mapping[int, Sequence[Record]]]
+    unfinished: Callable[[], Mapping[int, Sequence[Record]]]
     settings: Callable[[str], SetSettings]
     drivers: Callable[[SetSettings], SetDrivers]
     measure: Callable[[SetSettings, tuple[str, ...]], Awaitable[Estate]]
@@ -78,14 +93,31 @@ class Recovery:
         claims, wrong = await self.claims(settings)
         if wrong:
             raise Refused(f"{request.operation} of {settings.name}: {wrong}; nothing was changed")
-        make = let_go_plan if request.operation == "let-go" else unlock_plan
-        return make(settings.name, hosts, claims, now)
+        if request.operation == "let-go":
+            return let_go_plan(settings.name, hosts, claims, now)
+        return unlock_plan(settings.name, hosts, claims, now, await self._idle_source(settings, hosts, claims))
+
+    async def _idle_source(self, settings: SetSettings, hosts: tuple[HostRef, ...], claims: Claims) -> tuple[str, ...]:
+        """Insist that no job of the lock's run goes on at the source, which keeps no lock; say so when it does not answer."""
+        ref = self._parts.drivers(settings).source_ref
+        if ref.name in {host.name for host in hosts}:
+            return ()
+        try:
+            result = await self._parts.transport.run(look_jobs(ref, settings.name, [lock.key for lock in claims.locks]))
+            busy = parse_jobs(ref, result)
+        except SplitmountError as error:
+            return (f"  whether a job of its run goes on at {ref.name} is UNKNOWN: {error}",)
+        if busy:
+            raise Refused(
+                f"{settings.name}: the run that holds the lock is at work: {', '.join(busy)} on {ref.name}; nothing was changed"
+            )
+        return (f"  no job of its run is running on {ref.name}",)
 
     # --- runs without an end ----------------------------------------------------------------------------------------
 
     def unfinished(self, set_name: str = "") -> tuple[Past, ...]:
         """The runs that have no end and that no process of this console executes, oldest first."""
-        rows = [r for r in self._parts.records().values() if not any(one.kind == "end" for one in r)]
+        rows = self._parts.unfinished().values()
         mine = [r for r in rows if set_name in ("", str(r[0].body.get("set", "")))]
         return tuple(past for r in mine if not self._parts.alive.alive(r[0].run) and (past := _readable(r)) is not None)
 
@@ -121,13 +153,26 @@ class Recovery:
         wrong += [f"{part} could not be measured: {why}" for part, why in estate.errors.items() if part != "source" or not dead]
         if estate.source is not None and not past.committed:
             wrong += groups_changed(past.plan, settings, estate.source)
-        wrong += _other_split(past, estate.pairs) or _other_start(past, estate.pairs)
+        if "takes_back" not in past.plan.facts:  # what takes a run back begins from what that one left
+            wrong += _other_split(past, estate.pairs) or _other_start(past, estate.pairs)
+            wrong += self._taken_back(past)
         if wrong:
             raise Refused(
                 f"run {past.number} cannot be resumed, nothing was changed: {'; '.join(wrong)}. "
                 f"Take it back instead: splitmount recover {past.number} --undo"
             )
         return estate
+
+    def _taken_back(self, past: Past) -> list[str]:
+        """Whether another run began to take it back: it must not go forward over that."""
+        records = self._parts.records()
+        return [
+            f"run {later} began to take it back"
+            for later, rows in records.items()
+            if later != past.number
+            and any(r.body.get("run_key") == past.key for r in rows if r.kind == "note")
+            and any(r.kind == "intent" and r.step.startswith("undo-") and not r.step.startswith("undo-lock-") for r in rows)
+        ]
 
     async def account(self, run: int) -> Account:
         """Everything about one of them, measured now."""
@@ -156,6 +201,8 @@ class Recovery:
             resume,
             undo,
             by_hand(left),
+            confirm_of(past),
+            still_to_send(past),
         )
 
     async def accounts(self) -> tuple[Account, ...]:
@@ -167,7 +214,7 @@ class Recovery:
         if step is None:
             known.append("no step was under way")
             return
-        if step.command is None or step.command.channel is not Channel.SHELL or step.kind is StepKind.HOLD:
+        if step.command is None or step.command.channel is not Channel.SHELL or step.kind in (StepKind.HOLD, StepKind.QUIESCE):
             unknown.append(f"{step.title}: begun, and its outcome is not known; it is measured before anything is sent")
             return
         try:
@@ -212,6 +259,8 @@ class Recovery:
         except SplitmountError as error:
             resume = str(error)
         undo = ""
+        if undo := await self._given_up(left.past):
+            return resume, undo
         if never_back(left.past):
             what = left.past.committed or left.past.plan.operation
             undo = f"{what!r} overwrites the standards: what they held is gone, so the run can only be resumed"
@@ -229,11 +278,37 @@ class Recovery:
                 f"run {past.number} has begun {begun!r}: what the standards held is gone, so it cannot be taken back; "
                 f"resume it: splitmount recover {past.number} --resume"
             )
+        await self._array_job_over(past)
+        if gone := await self._given_up(past):
+            raise Refused(f"run {past.number} cannot be taken back: {gone}")
         target = self._parts.drivers(self._parts.settings(past.plan.set_name)).target_ref
         plan = take_back_plan("undo", left_by(past.number, self._parts.records()), self._parts.clock(), target)
         if past.plan.operation == "takeover":  # somebody may have worked there since
             plan = replace(plan, confirm=past.plan.set_name)
         return plan if request.leave_mirrors else await self._mirrors_up(past, plan)
+
+    async def _array_job_over(self, past: Past) -> None:
+        """Wait for a change of the array that may be under way on its host: before its end the pairs say nothing."""
+        step = past.open_step
+        if step is not None and step.array and own_job(step):
+            limit = self._parts.settings(past.plan.set_name).wait_limit
+            await await_end(self._parts.transport, self._job(past, step), limit)
+
+    async def _given_up(self, past: Past) -> str:
+        """That the run gave up the point in time that the BCVs held, and has none of its own; measured. Empty when it did not."""
+        held = {pair for pair, state in past.plan.start_states if state is PairState.SPLIT}
+        mine = [s for s in past.plan.steps if s.array and s.id in past.begun and base_id(s) in _VERBS]
+        if not held or not mine or base_id(mine[-1]) not in ("establish", "establish-full"):
+            return ""
+        settings = of_plan(self._parts.settings(past.plan.set_name), past.plan)
+        statuses = await self._parts.drivers(settings).array.status(self._parts.transport, settings.pairs)
+        gone = [s.pair.bcv for s in statuses if s.pair in held and s.state is not PairState.SPLIT]
+        if not gone:
+            return ""
+        return (
+            f"it established {', '.join(gone)}, and the point in time that they held is gone; split them again, or resume it: "
+            f"splitmount recover {past.number} --resume"
+        )
 
     def _newest(self, set_name: str) -> Past:
         mine = self.unfinished(set_name)
@@ -309,14 +384,59 @@ def _verbs(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
 
 def _other_start(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
     """Whether pairs that the run has not changed yet stand otherwise than when it was planned: another point in time, maybe."""
-    if past.measure_all or _verbs(past, pairs) or base_id_of(past.open) in _VERBS:
-        return []
     then = dict(past.plan.start_states)
+    if past.measure_all:
+        come = {base_id(s) for s in past.plan.steps if s.array}
+        sent = any(s.pair in then and s.state is not then[s.pair] for s in pairs)
+        if not sent:
+            # Nothing was sent yet, for all that is known: the point in time must be the one that was planned from.
+            own = _verbs(past, pairs) or {"establish", "split"} <= come
+            return [] if own else _other_point(past, pairs)
+        known = {state for verb, states in _LEADS.items() if verb in come for state in states}
+        odd = [s for s in pairs if s.pair in then and s.state is not then[s.pair] and s.state not in known]
+        return [f"the mirrors are not what the run can have made of them: {describe(tuple(odd))}"] if odd else []
+    if _verbs(past, pairs) or base_id_of(past.open) in _VERBS:
+        return []
     risen = {(PairState.COPYING, PairState.ESTABLISHED)}
     odd = [s for s in pairs if s.pair in then and then[s.pair] is not s.state and (then[s.pair], s.state) not in risen]
+    return (
+        [f"the mirrors are not what they were when it was planned: {describe(tuple(odd))}"]
+        if odd
+        else _other_point(past, pairs)
+    )
+
+
+def _other_point(past: Past, pairs: tuple[PairStatus, ...]) -> list[str]:
+    """Whether the mirrors hold another point in time than the one that the run was planned from."""
     at, known = [s.split_at for s in pairs if s.split_at is not None], past.plan.facts.get("split_at")
     moved = bool(known and at and len(at) == len(pairs) and min(at).isoformat() != known)
-    return [f"the mirrors are not what they were when it was planned: {describe(tuple(odd) or pairs)}"] if odd or moved else []
+    return [f"the mirrors are not what they were when it was planned: {describe(pairs)}"] if moved else []
+
+
+# The states that a verb of the array leads to or through.
+_LEADS = {
+    "split": (PairState.SPLITTING, PairState.SPLIT),
+    "establish": (PairState.COPYING, PairState.ESTABLISHED),
+    "establish-full": (PairState.COPYING, PairState.ESTABLISHED),
+    "restore": (PairState.RESTORING, PairState.SPLITTING, PairState.SPLIT),
+    "restore-split": (PairState.SPLITTING, PairState.SPLIT),
+}
+
+
+def confirm_of(past: Past) -> str:
+    """What a person must type before the run goes on: what its plan asks for, until the step that cannot be taken back has begun."""
+    return "" if past.committed else past.plan.confirm
+
+
+def still_to_send(past: Past) -> tuple[str, ...]:
+    """The commands that the run would still send, with all that is known filled in: to be read where the plan came from elsewhere."""
+    out = []
+    for step in past.plan.steps:
+        if step.command is None or step.id in past.done:
+            continue
+        known = {name: past.values.get(name, name) for name in late_names(step.command)}
+        out.append(f"# {step.title}, on {step.host}\n{shown(bind(step.command, known)).rstrip()}")
+    return tuple(out)
 
 
 def lines_of(account: Account) -> tuple[str, ...]:

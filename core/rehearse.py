@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.applications.base import CopyPlace
 from core.errors import CommandFailed
 from core.explain import EXPLAIN
 from core.model import MOUNTED_KINDS
@@ -23,7 +23,7 @@ from core.operations import (
     phased,
 )
 from core.plan import Phase, Step, StepKind
-from core.transport import Command, Effect, Guard
+from core.transport import Command
 
 if TYPE_CHECKING:
     from core.handlers import RunState
@@ -33,8 +33,8 @@ FILES = 40  # so many files are read on the source before the split, and on the 
 
 def plan_rehearse(context: Context) -> Planned:
     """Split if need be, bring up, sample, try the application, take down, check the filesystems, and leave nothing."""
-    app = context.settings.application
-    if app is not None and app.rehearse:
+    app = context.drivers.application
+    if app is not None and app.tries_copy:
         context = replace(context, settings=replace(context.settings, mount=replace(context.settings.mount, read_only=False)))
     before = before_policy(context)
     splits = any(step.phase is Phase.SPLIT for step in before.steps)
@@ -48,7 +48,7 @@ def plan_rehearse(context: Context) -> Planned:
         *before.steps,
         *up,
         *(_sample(context, "copy") if sampled else ()),
-        *_application(context),
+        *_application(context, held=any(step.kind is StepKind.QUIESCE for step in before.steps)),
         *_checked(context, clean_up(context, up)),
         *after,
     ]
@@ -58,15 +58,16 @@ def plan_rehearse(context: Context) -> Planned:
 
 def _tested(context: Context, splits: bool, sampled: bool) -> list[str]:
     """What will be proved, and what will not."""
-    app = context.settings.application
+    app = context.drivers.application
+    tried = app is not None and app.tries_copy
     proved = ["import", "mount", "the check of every filesystem"]
     untested = ["names and mount points of the source", "network addresses"]
     (proved if sampled else untested).append(f"checksums of {FILES} files" if sampled else "checksums of files")
-    (proved if app is not None and app.rehearse else untested).append(app.name if app is not None else "an application")
+    (proved if tried else untested).append(app.name if app is not None else "an application")
     lines = [f"tested: {', '.join(proved)}", f"not tested: {', '.join(untested)}"]
     if not splits:
         lines.append("  no checksums, because the mirrors were split before this run: the source has gone on since")
-    if app is not None and app.rehearse:
+    if app is not None and tried:
         lines.append(f"  the BCVs are mounted for writing, because {app.name} is tried on them")
     return lines
 
@@ -77,15 +78,15 @@ def _sample(context: Context, where: str) -> list[Step]:
     return [Step(f"sample-{where}", Phase.CHECK, StepKind.SAMPLE, title, host, EXPLAIN[f"sample-{where}"], measure=where)]
 
 
-def _application(context: Context) -> list[Step]:
-    """The configuration's own try of the application on the copy."""
-    app, ref = context.settings.application, context.drivers.target_ref
-    if app is None or not app.rehearse:
+def _application(context: Context, *, held: bool) -> list[Step]:
+    """The driver's try of the application on the copy."""
+    app, settings = context.drivers.application, context.settings
+    if app is None:
         return []
-    text = f"PREFIX={shlex.quote(context.settings.mount.prefix)}; export PREFIX\n{app.rehearse}\n"
-    command = Command(ref.name, f"try {app.name}", text, Effect.CHANGE, timeout=3600, guard=Guard.APPLICATION)
-    title = f"Try {app.name} on the copy"
-    return [Step("try-application", Phase.START, StepKind.COMMAND, title, ref.name, EXPLAIN["rehearse-application"], command)]
+    requests = import_requests(settings, context.source, context.plain_pairs)
+    points = tuple(mount.mount_point for request in requests for mount in request.mounts)
+    place = CopyPlace(settings.mount.prefix.rstrip("/"), points, context.estate.facts, held)
+    return phased(tuple(app.on_copy(context.drivers.target_ref, place)), Phase.START)
 
 
 def _checked(context: Context, down: list[Step]) -> list[Step]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from core.errors import ConfigError, ReadOnlyRefused, TransportError
 from core.transport import ByteStream, Channel, Command, Effect, Result, Session, Status, Transport, late_names
@@ -77,13 +77,18 @@ class Recorder:
 class ReplayTransport:
     """Answers reads from a transcript, by host and title: the n-th question gets the n-th answer, and the last one stays."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the transcript. ConfigError names the line that is none."""
-        self._path = path
-        self._answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    def __init__(self, answers: Iterable[Result], origin: str) -> None:
+        """`origin` says where the answers are from."""
+        self._origin = origin
+        self._answers: dict[tuple[str, str], list[Result]] = {}
         self._asked: dict[tuple[str, str], int] = {}
-        for record in parse_records(text_file(path, LIMIT), str(path)):
-            self._answers.setdefault((record["host"], record["title"]), []).append(record)
+        for answer in answers:
+            self._answers.setdefault((answer.command.host, answer.command.title), []).append(answer)
+
+    @classmethod
+    def of(cls, path: Path) -> ReplayTransport:
+        """Read a transcript. ConfigError names the line that is none."""
+        return cls(parse_records(text_file(path, LIMIT), str(path)), f"the transcript {path}")
 
     @property
     def read_only(self) -> bool:
@@ -95,20 +100,10 @@ class ReplayTransport:
         _permit(command)
         key = (command.host, command.title)
         if key not in self._answers:
-            raise TransportError(f"{command.host}: {command.title}: not in the transcript {self._path}")
+            raise TransportError(f"{command.host}: {command.title}: not in {self._origin}")
         turn = self._asked.get(key, 0)
         self._asked[key] = turn + 1
-        record = self._answers[key][min(turn, len(self._answers[key]) - 1)]
-        return Result(
-            command,
-            Status(record["status"]),
-            record["exit_status"],
-            record["stdout"],
-            record["stderr"],
-            datetime.fromisoformat(record["started"]),
-            record["seconds"],
-            record["reason"],
-        )
+        return replace(self._answers[key][min(turn, len(self._answers[key]) - 1)], command=command)
 
     async def session(self, command: Command) -> Session:
         """TransportError: nothing can be held open in a transcript."""
@@ -139,25 +134,23 @@ def _permit(command: Command) -> None:
         raise ValueError(f"{command.title}: not bound: {', '.join(missing)}")
 
 
-def parse_records(text: str, origin: str) -> Iterator[dict[str, Any]]:
-    """The records of a transcript's text. ConfigError names the line that is none; `origin` is the file's name."""
+def parse_records(text: str, origin: str) -> Iterator[Result]:
+    """The answers of a transcript's text. ConfigError names the line that is none; `origin` is the file's name."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             record = json_of(line)
-            yield {
-                "host": str(record["host"]),
-                "title": str(record["title"]),
-                "channel": Channel(record["channel"]).value,
-                "status": Status(record["status"]).value,
-                "exit_status": _status(record["exit_status"]),
-                "stdout": str(record["stdout"]),
-                "stderr": str(record["stderr"]),
-                "reason": str(record.get("reason", "")),
-                "started": datetime.fromisoformat(record["started"]).isoformat(),
-                "seconds": float(record.get("seconds", 0.0)),
-            }
+            yield Result(
+                Command(str(record["host"]), str(record["title"]), "", channel=Channel(record["channel"])),
+                Status(record["status"]),
+                _status(record["exit_status"]),
+                str(record["stdout"]),
+                str(record["stderr"]),
+                datetime.fromisoformat(record["started"]),
+                float(record.get("seconds", 0.0)),
+                str(record.get("reason", "")),
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{origin}:{number}: no record of a transcript: {error!r}") from error
 

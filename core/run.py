@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, Refused, SplitmountError
 from core.events import Outcome, RunEnded, RunPaused, RunStarted, StepEnded, StepStarted
-from core.handlers import HANDLERS, RunParts, RunState, describe, new_split_id, utc_now
+from core.freezing import DOUBTFUL
+from core.handlers import HANDLERS, RunParts, RunState, StillRunning, describe, new_split_id, utc_now
+from core.jobs import SETTLES, await_end
 from core.operations import undo_step
-from core.past import Past, kept_when_committed
+from core.past import Past, kept_when_committed, own_job
 from core.plan import Phase, Step, StepKind
 from core.transport import Command, bind, late_names, shown
 
@@ -48,6 +51,9 @@ class Run:
         self._served: float | None = None  # when the last step ended that brings data into service, by the monotonic clock
         self._skip: frozenset[str] = frozenset()  # the steps that were done before the run was taken up again
         self._taking_back = ""  # why a run that is taken up again was being taken back
+        self._paused = False  # since when anybody may have done anything: see `UnderLock.ensure`
+        self._hanging = ""  # what goes on on a host and must not be taken back beneath it
+        self._unsure: Step | None = None  # the step whose job may still be at work
         self._relock: list[Step] = []  # the locks that such a run asks for again, before all else
 
     @property
@@ -76,7 +82,9 @@ class Run:
         plan = parts.plan
         body = {"set": plan.set_name, "operation": plan.operation, "operator": parts.operator, "console": parts.console}
         number = parts.journal.begin({**body, "digest": plan.digest, "plan": plan})
-        key = plan.facts.get("run_key") or f"{plan.set_name}-{now:%Y%m%dT%H%M%SZ}-{number:04d}-{plan.digest[:6]}"
+        # by chance, not by the plan: two consoles may begin one plan in one second, and a lock must tell their runs apart
+        own = f"{plan.set_name}-{now:%Y%m%dT%H%M%SZ}-{number:04d}-{secrets.token_hex(3)}"
+        key = plan.facts.get("run_key") or own
         self._state.number = self._state.job_number = number
         if (
             "run_key" in plan.facts
@@ -95,6 +103,8 @@ class Run:
         state.values.update(past.values)
         state.attempts.update(past.attempts)
         state.record, state.sample, state.changed = past.record, dict(past.sample), True
+        if past.doubtful:
+            state.doubt_freeze()
         self._own(past.key)
         self._relock = _still_locked(past)
         locks = [step.id for step in self._relock]
@@ -132,11 +142,27 @@ class Run:
                 self._outcome(self._at[0], Outcome.UNKNOWN, repr(bug), self._at[1])
             error = CommandFailed(f"internal error in phase {self._phase.value}: {bug!r}; please report it")
         await self._thaw_for_sure()
-        end = await self._conclude(error, began)
+        end = await self._conclude(error, began) if not self._hanging else None
+        if end is None or self._hanging:
+            end = self._goes_on(began)
+            self._parts.emit(end)
+            return end
         body = {"outcome": end.outcome, "exit_code": end.exit_code, "message": end.message, "done": end.done, "left": end.left}
         self._parts.journal.end(self.number, body)
         self._parts.emit(end)
         return end
+
+    def _goes_on(self, began: float) -> RunEnded:
+        """A job does not end: nothing is taken back beneath it, and the run stays without an end until somebody has looked."""
+        message = (
+            f"{self._hanging}; it goes on there, so nothing was taken back: find out on the host what it waits for, then resume "
+            f"the run or take it back (splitmount recover {self.number})"
+        )
+        seconds = time.monotonic() - began
+        left = tuple(f"{s.host}: {shown(self._best(s.undo))}" for s in reversed(self._stack) if s.undo is not None)
+        return RunEnded(
+            self.number, utc_now(), Outcome.UNKNOWN, OutcomeUnknown.exit_code, seconds, tuple(self._done), left, message
+        )
 
     async def _lock_again(self, began: float) -> RunEnded | None:
         """Ask for the locks of a run that is taken up again. Without them nothing of it is touched: it stays without an end."""
@@ -172,12 +198,13 @@ class Run:
 
     async def _gate(self, step: Step) -> None:
         """Wait for the operator at the boundary before a step; between freeze and thaw there is no boundary."""
-        if self._state.session is not None:
+        if self._state.session is not None or self._state.quiet is not None:
             return
         if self._control.stepwise and not self._control.stop:
             self._control.wake.clear()
             self._parts.emit(RunPaused(self.number, step.id))
             await self._control.wake.wait()
+            self._paused = True
         if self._control.stop:
             raise Stopped(f"stopped by the operator before the step: {step.title}")
 
@@ -194,12 +221,21 @@ class Run:
             self._stack.append(step)
         self._at = (step, began)
         try:
+            if self._state.session is None:  # while the source is frozen nothing is asked
+                await self._state.lock.ensure(parts.transport, step, paused=self._paused)
+                self._paused = False
             message = await HANDLERS[step.kind](self._state, step, command)
         except SplitmountError as problem:
             if isinstance(problem, Refused) and step in self._stack:
                 self._stack.remove(step)
             if isinstance(problem, Refused) and step.commits and self._committed == step.title:
                 self._committed, self._stack = "", before
+            if isinstance(problem, StillRunning):  # its intent stays open: whoever takes the run up follows the job
+                self._hanging = str(problem)
+                parts.emit(StepEnded(self.number, step.id, Outcome.UNKNOWN, time.monotonic() - began, str(problem)))
+                raise
+            if isinstance(problem, OutcomeUnknown):
+                self._unsure = step
             self._unmeasured = self._unmeasured or (isinstance(problem, OutcomeUnknown) and step.undo is None)
             self._outcome(step, _word(problem), str(problem), began)
             raise
@@ -224,9 +260,10 @@ class Run:
         return bind(command, values)
 
     async def _thaw_for_sure(self) -> None:
-        """The always-step that is still due when the source is frozen."""
-        due = [step for step in self._parts.plan.steps if step.kind is StepKind.RELEASE and step.always]
-        for step in due if self._state.session is not None else []:
+        """The always-steps that are still due when the source is frozen, or its application held."""
+        held = {StepKind.RELEASE: self._state.session, StepKind.LET_GO: self._state.quiet}
+        due = [step for step in self._parts.plan.steps if step.always and held.get(step.kind) is not None]
+        for step in due:
             try:
                 await self._step(step)
             except SplitmountError as problem:
@@ -235,6 +272,8 @@ class Run:
     async def _conclude(self, error: SplitmountError | None, began: float) -> RunEnded:
         left: list[str] = []
         outcome, code, message = Outcome.OK, 0, "done" + self._objectives(began)
+        if self._state.doubtful and self._state.statuses:
+            message += f"; {DOUBTFUL}"
         if error is not None:
             undone = any(step.kind is not StepKind.OWN_FILES for step in self._stack)
             self._parts.journal.note(self.number, "", {"taking_back": str(error) or error.title})
@@ -280,12 +319,22 @@ class Run:
         while self._stack:
             step = self._stack[-1]
             try:
+                await self._settled()
                 await self._step(undo_step(step))
             except SplitmountError as problem:
                 rest = [f"{s.host}: {shown(self._best(s.undo))}" for s in reversed(self._stack) if s.undo is not None]
                 return [f"{step.title}: {problem}", *rest]
             self._done.append(f"taken back: {step.title}")
         return []
+
+    async def _settled(self) -> None:
+        """A job whose outcome was lost may still be at work: nothing is taken back before it has ended."""
+        step, self._unsure = self._unsure, None
+        if step is not None and (name := own_job(step)):
+            job = self._state.job(step.id, step.host)
+            if step.kind is StepKind.BACKUP:
+                job = replace(job, directory_step=f"{job.directory_run}/{name}")
+            await await_end(self._parts.transport, job, SETTLES)
 
     def _best(self, command: Command) -> Command:
         """The command with whatever late values are known, for a person."""

@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 
 _IN_URL = re.compile(r"(?<=://)([^\s/@:'\"]{0,200}):[^\s/@'\"]{1,400}(?=@)")
-_ASSIGNED = re.compile(r"(?i)\b[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api_?key)[a-z0-9_]*[=:]\s*[^\s/$`\"'=(]")
+_ASSIGNED = re.compile(
+    r"(?i)\b[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[_-]?key)[a-z0-9_]*[=:]\s*[^\s/$`\"'=(]"
+)
+_VALUE = re.compile(r"(?i)\b([a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[_-]?key)[a-z0-9_]*\s?[=:]\s?)[^\s]+")
 _SAID = re.compile(r"^\s*(?:/(?:usr/)?bin/)?(?:echo|printf)\s+(?!.*[$`])")
 
 
 def without_passwords(text: str) -> str:
     """The text with each password in a URL (scheme://user:password@host) left out."""
     return _IN_URL.sub(r"\1:***", text) if "://" in text else text
+
+
+def without_secrets(text: str) -> str:
+    """The text without passwords in URLs, and without what is assigned to a name that says that it is a secret."""
+    return _VALUE.sub(r"\1***", without_passwords(text))
 
 
 def in_url(text: str) -> bool:

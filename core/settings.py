@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -88,9 +89,70 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """A PostgreSQL cluster. `data` is its directory, `bin` that of its programs, `user` who runs it, `socket` where it listens.
+
+    `backup_mode` holds pg_backup_start over the split: the copy is then recovered with the WAL that `restore_command` fetches
+    on the target. Without it the copy is crash-consistent. `port` is the source's; `query` must give t on the copy.
+    """
+
+    data: str
+    bin: str
+    user: str = "postgres"
+    socket: str = "/var/run/postgresql"
+    port: int = 5432
+    name: str = "postgres"
+    backup_mode: bool = False
+    restore_command: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OracleSettings:
+    """An Oracle database: its instance, the ORACLE_HOME and the user who runs it, on the source and on the target.
+
+    `copy_sid` is the instance that a rehearsal starts, with `memory` MB. `backup_mode` holds BEGIN BACKUP over the split.
+    `control_backup` is a directory on the source for copies of the control file; `query` must give t on the copy.
+    """
+
+    sid: str
+    home: str
+    user: str = "oracle"
+    copy_sid: str = "SMCOPY"
+    backup_mode: bool = True
+    control_backup: str = ""
+    memory: int = 640
+    query: str = ""
+
+
+# What may stand in a script, in SQL and in the name of a process as it is, and how it is said what is wrong.
+_ORACLE = {
+    "sid": (re.compile(r"[A-Za-z][A-Za-z0-9]{0,7}"), "expected a SID of at most 8 letters and digits"),
+    "copy_sid": (re.compile(r"[A-Z][A-Z0-9]{0,7}"), "expected a SID of at most 8 capital letters and digits"),
+    "home": (re.compile(r"/[A-Za-z0-9_./-]+"), "expected an absolute path of plain letters"),
+    "control_backup": (re.compile(r"(/[A-Za-z0-9_./-]+)?"), "expected an absolute path of plain letters"),
+    "user": (re.compile(r"[a-z_][a-z0-9_-]{0,31}"), "expected the name of a user"),
+    "query": (re.compile(r"([Ss][Ee][Ll][Ee][Cc][Tt] [^;\n\r&]+)?"), "expected one select without ; or &"),
+}
+
+
+def odd_oracle(settings: OracleSettings) -> tuple[str, str] | None:
+    """What of the settings is wrong, by its key, and why; None when nothing is."""
+    for name, (pattern, why) in _ORACLE.items():
+        if not pattern.fullmatch(value := getattr(settings, name)):
+            return name, f"{why}, got {value!r}"
+    if settings.sid.upper() == settings.copy_sid:
+        return "copy_sid", "the copy's instance must have another name than the source's"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationSettings:
     """What works on the data, as commands of the operator's own for the host that holds it; empty ones are not done.
 
+    `driver` is commands, postgresql or oracle; `seconds` is the timer that lets a quiesced application go, `timeout` (seconds) is for each
+    command, `allow` names the only programs that commands may begin with (empty: any), `files` are the paths of its data.
+    `quiesce` and `release` stand around the split.
     `running` ends with 0 while it runs and 1 when it does not, and changes nothing; `check` ends with 0 when the service is well.
     `rehearse` tries it on a copy whose filesystems are below $PREFIX, takes no network address, leaves nothing running, and ends with 0.
     """
@@ -101,6 +163,15 @@ class ApplicationSettings:
     start: str = ""
     check: str = ""
     rehearse: str = ""
+    driver: str = "commands"
+    quiesce: str = ""
+    release: str = ""
+    files: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    seconds: int = 60
+    timeout: int = 600
+    database: DatabaseSettings | None = None
+    oracle: OracleSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

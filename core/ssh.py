@@ -334,7 +334,7 @@ class SshTransport:
 
     async def session(self, command: Command) -> Session:
         """Open a held shell. OutcomeUnknown for a change when the connection went while it was opened."""
-        host, _, process = await self._argument(command)
+        host, _, process = await self._held(command)
         return SshSession(command, process, self._limits.output, host.channels.release)
 
     def stream(self, command: Command) -> AbstractAsyncContextManager[ByteStream]:
@@ -343,11 +343,9 @@ class SshTransport:
 
     @asynccontextmanager
     async def _stream(self, command: Command) -> AsyncIterator[ByteStream]:
-        read = command.effect is Effect.READ
-        host, connection, process = await self._argument(command, fed=read)
-        if read:  # its input is free, so the script goes there: a process list shows arguments to everybody on the host
+        host, connection, process = await self._held(command)
+        if command.effect is Effect.READ:
             with contextlib.suppress(OSError):
-                process.stdin.write(command.script.encode("utf-8", "surrogateescape"))
                 process.stdin.write_eof()
         stream = SshStream(connection, process, command, self._limits.output)
         try:
@@ -358,11 +356,11 @@ class SshTransport:
             finally:
                 host.channels.release()
 
-    async def _argument(self, command: Command, *, fed: bool = False) -> tuple[_Host, asyncssh.SSHClientConnection, Process]:
-        """A process that takes its script as an argument, because its standard input is needed for something else.
+    async def _held(self, command: Command) -> tuple[_Host, asyncssh.SSHClientConnection, Process]:
+        """A process that reads its script as the first bytes of its input; what comes after is the script's own input.
 
-        It may begin as soon as it is asked for, so it is asked for once. The caller gives the channel back, and one that is
-        `fed` waits for the caller to write the script.
+        Not as an argument: a process list shows those to everybody on the host. It may begin as soon as it is asked for, so it
+        is asked for once. The caller gives the channel back.
         """
         self._permit(command)
         if command.channel is not Channel.SHELL:
@@ -373,8 +371,10 @@ class SshTransport:
         try:
             connection = await self._connection(command.host)
             try:
-                line = SHELL if fed else f"/bin/sh -c {shlex.quote(command.script)}"
+                data = f"{command.script}\n{_WHOLE}".encode("utf-8", "surrogateescape")
+                line = f"/bin/sh -c {shlex.quote(_TAKES_SCRIPT.format(count=len(data)))}"
                 process = await open_process(connection, line, self._limits.connect)
+                process.stdin.write(data)
             except (TimeoutError, OSError, asyncssh.Error) as error:
                 raise not_opened(command, error, connection) from error
             opened = True
@@ -383,6 +383,14 @@ class SshTransport:
             if not opened:
                 host.channels.release()
 
+
+# One byte at a time, because what comes after the script in the same pipe is not the shell's; a script that was cut is not run.
+_WHOLE = "# this script is whole"
+_TAKES_SCRIPT = (
+    "s=`dd bs=1 count={count} 2>/dev/null`\ncase $s in *'"
+    + _WHOLE
+    + "') eval \"$s\";; *) echo 'the script was cut' >&2; exit 121;; esac"
+)
 
 _RED = (
     "Somebody may be in between, or the host was installed anew. Find out which; only then remove the old line "

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,15 +45,23 @@ def default_files() -> tuple[Path, ...]:
 
 def read_known(files: Sequence[Path]) -> asyncssh.SSHKnownHosts:
     """The keys of all files; one that does not exist adds nothing. TransportError names a file that cannot be read."""
-    together = asyncssh.import_known_hosts("")
+    texts = []
     for path in files:
         try:
-            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            texts.append((path.read_text(encoding="utf-8", errors="surrogateescape"), str(path)))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             raise TransportError(f"{path}: known host keys cannot be read: {error}") from error
-        parse_known(text, str(path), together)
+    return _together(tuple(texts))
+
+
+@lru_cache(maxsize=1)
+def _together(texts: tuple[tuple[str, str], ...]) -> asyncssh.SSHKnownHosts:
+    """By the very texts: a thousand connections to a thousand hosts would else hold a thousand times a thousand keys."""
+    together = asyncssh.import_known_hosts("")
+    for text, origin in texts:
+        parse_known(text, origin, together)
     return together
 
 
@@ -130,14 +139,19 @@ def store_key(known_hosts: Path, host: HostSettings, key: HostKey, *, files: Seq
     """
     verdict = known((known_hosts, *files), host, key)
     if verdict == "changed":
-        raise HostKeyChanged(
-            f"{host.name}: another key is stored for {host.address} port {host.port} than {key.fingerprint}. "
-            f"Find out why it changed; only then remove the old line by hand from {known_hosts}"
-        )
+        raise changed(known_hosts, host, key)
     if verdict == "unknown":
         known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _append(known_hosts, key.line)
     return verdict == "unknown"
+
+
+def changed(known_hosts: Path, host: HostSettings, key: HostKey) -> HostKeyChanged:
+    """The red stop for a host that shows another key than the stored one."""
+    return HostKeyChanged(
+        f"{host.name}: another key is stored for {host.address} port {host.port} than {key.fingerprint}. "
+        f"Find out why it changed; only then remove the old line by hand from {known_hosts}"
+    )
 
 
 def _append(path: Path, line: str) -> None:

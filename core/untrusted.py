@@ -34,8 +34,8 @@ def _finite(word: str) -> float:
     return value
 
 
-def text_file(path: Path, limit: int) -> str:
-    """The text of a file that a person named, without a byte order mark; `limit` in bytes.
+def text_file(path: Path, limit: int, *, errors: str = "strict") -> str:
+    """The text of a file that a person named, without a byte order mark; `limit` in bytes, `errors` as `bytes.decode` has them.
 
     ConfigError for what is no regular file (a pipe would be waited for, a device never ends), is too large, or is no text.
     """
@@ -52,7 +52,7 @@ def text_file(path: Path, limit: int) -> str:
     if len(data) > limit:
         raise ConfigError(f"{path}: the file is larger than {limit} bytes, which no file of this kind is")
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file in UTF-8: {error.reason} at byte {error.start}") from error
     if "\0" in text:

@@ -26,6 +26,15 @@ leaves() { # KERNEL_NAME: the disks below a device-mapper device
   if [ -z "`ls "/sys/class/block/$1/slaves" 2>/dev/null`" ]; then echo "$1"; return; fi
   for x in "/sys/class/block/$1/slaves/"*; do leaves "`basename "$x"`"; done
 }
+take_down() { # WHAT: deactivate the volumes that `left` names, in as many rounds as they lie upon each other; what is in use stays
+  rounds=0
+  while [ -n "`left`" ]; do
+    rounds=`expr $rounds + 1`
+    [ $rounds -le 9 ] || fail "these volumes of $1 are in use: `left | tr '\n' ' '`"
+    left | while read -r node; do $S dmsetup remove --retry "$node" 2>/dev/null || :; done
+    udevadm settle --timeout=60
+  done
+}
 ours() { # NODE: refuse unless the kernel's own identity of the volume begins with that of the group that this run imported
   u=`cat "$keep/uuid" 2>/dev/null | tr -d -`
   n=`readlink -f "$1"`
@@ -67,16 +76,25 @@ udevadm settle --timeout=30
 
 ATTACH_UNDO = r"""
 look_at_disks
-unused $serials
+came=' '
 for s in $serials; do
   [ -f "$RUN/keep/visible-$s" ] || continue # nothing was scanned for it, so nothing came
-  for k in `disks_of "$s"`; do
-    $S blockdev --flushbufs "/dev/$k" 2>/dev/null
-    if grep -qx "$k" "$RUN/keep/visible-$s" 2>/dev/null; then continue; fi
-    m=`map_of "$k"`
-    if [ "$m" != "/dev/$k" ]; then $S multipath -f "$m" || fail "multipath map $m could not be removed"; fi
-    echo 1 | $S tee "/sys/block/$k/device/delete" > /dev/null || fail "/dev/$k could not be removed"
+  for k in `disks_of "$s"`; do grep -qx "$k" "$RUN/keep/visible-$s" || came="$came$k "; done
+done
+left() { # LVM's volumes of which every part lies on the disks that the scan brought: only udev can have activated them
+  for b in /sys/block/dm-*; do
+    case `cat "$b/dm/uuid" 2>/dev/null` in LVM-*) ;; *) continue;; esac
+    for x in `leaves "${b##*/}"`; do case $came in *" $x "*) ;; *) continue 2;; esac; done
+    cat "$b/dm/name"
   done
+}
+[ "$came" = ' ' ] || take_down "the copy"
+unused $serials
+for k in $came; do
+  $S blockdev --flushbufs "/dev/$k" 2>/dev/null
+  m=`map_of "$k"`
+  if [ "$m" != "/dev/$k" ]; then $S multipath -f "$m" || fail "multipath map $m could not be removed"; fi
+  echo 1 | $S tee "/sys/block/$k/device/delete" > /dev/null || fail "/dev/$k could not be removed"
 done
 udevadm settle --timeout=30
 """
@@ -89,8 +107,8 @@ names=`$S lvm vgs --config "$NB devices{filter=[${rejects#,}]}" --nohints --nohe
 for n in $names; do
   if [ "$n" = "$new" ] || [ "$n" = "$final" ]; then refuse "there is a group $n on this host already"; fi
 done
-if [ -e "/dev/$new" ] || [ -e "/dev/$final" ]; then refuse "/dev/$final exists already"; fi
 asleep || refuse "$old was activated here and is in use"
+if [ -e "/dev/$new" ] || [ -e "/dev/$final" ]; then refuse "/dev/$final exists already"; fi
 unused $serials
 look pv_uuid,vg_uuid,vg_name,pv_mda_count,vg_exported,vg_partial
 set -- $pvids
@@ -165,6 +183,7 @@ for d in $ALL; do
   [ "`row "$d"`" = "$1|$vgid|$old" ] || fail "$d does not carry its old identity, but `row "$d"`"
   shift
 done
+rm -f "$keep/sums" "$keep"/*.head # they are on the devices again, and would fill this host in time
 udevadm settle --timeout=60
 asleep
 """
@@ -280,13 +299,7 @@ look_lost() {
 DEACTIVATE_LOST = r"""
 ours=LVM-`echo "$vgid" | tr -d -`
 left() { $S dmsetup info -c --noheadings --separator '|' -o uuid,name 2>/dev/null | sed -n "s/^$ours[^|]*|//p"; }
-rounds=0
-while [ -n "`left`" ]; do # what lies on others goes first, in as many rounds as they lie upon each other
-  rounds=`expr $rounds + 1`
-  [ $rounds -le 9 ] || fail "these volumes of $old are in use: `left | tr '\n' ' '`"
-  left | while read -r node; do $S dmsetup remove --retry "$node" 2>/dev/null || :; done
-  udevadm settle --timeout=60
-done
+take_down "$old"
 for s in $serials; do for k in `disks_of "$s"`; do $S blockdev --flushbufs "/dev/$k" || fail "/dev/$k could not be flushed"; done; done
 """
 

@@ -223,9 +223,12 @@ $S {check} "$node" < /dev/null || fail "{check} of $node found something: the co
     )
 
 
-def _lines(host_mounts: Iterable[Mount], group: str, options: str = "defaults") -> str:
-    """Device, kind, options and mount point of each, for a function that reads them."""
-    return "".join(f"{mapper_path(group, m.volume)}|{m.kind}|{m.options or options}|{m.mount_point}\n" for m in host_mounts)
+def _lines(host_mounts: Iterable[Mount], group: str, *, beside: bool = False) -> str:
+    """Device, kind, options and mount point of each, for a function that reads them; `beside` its original on one host."""
+    return "".join(
+        f"{mapper_path(group, m.volume)}|{m.kind}|{m.options or 'defaults'}{_MOUNT_OPTIONS.get(m.kind, '') * beside}|{m.mount_point}\n"
+        for m in host_mounts
+    )
 
 
 def _outer_first(mounts: Iterable[Mount]) -> list[Mount]:
@@ -274,7 +277,7 @@ def start_group(host: HostRef, own: OwnGroup) -> Step:
 
 def table_entries(host: HostRef, request: ImportRequest) -> Step:
     """Entries in /etc/fstab between two lines of our mark."""
-    lines = _lines(_outer_first(request.mounts), request.new_name).rstrip("\n")
+    lines = _lines(_outer_first(request.mounts), request.new_name, beside=request.same_host).rstrip("\n")
     values = {"lines": lines, "mark": f"# splitmount takeover of {request.group.name}"}
     head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
     return Step(

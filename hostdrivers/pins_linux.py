@@ -21,7 +21,7 @@ _FILTER = f'["]r[|]\\^{_DEVICE}\\$[|]["]'
 
 # Commands of these names lie in a directory of their own; all others in /usr/bin.
 _SBIN = frozenset(
-    "lvm vgimportclone blockdev dmsetup blkid multipath fsfreeze fsck e2fsck xfs_repair".split()  # noqa: SIM905  one list of words
+    "lvm vgimportclone blockdev dmsetup blkid multipath fsfreeze fsck e2fsck xfs_repair runuser".split()  # noqa: SIM905  one list of words
 )
 
 
@@ -46,7 +46,8 @@ def _holes(scope: Scope) -> Mapping[str, str]:
     named = f"/dev/disk/by-id/[A-Za-z0-9_.:+-]*[_-]{serials}(-part[0-9]+)?" if serials else ""
     copies = any_of(scope.copies)
     marks = f"{escaped('# splitmount takeover of ')}{any_of(scope.groups)}"
-    entry = f"-e \\$a {own_nodes} {own_points} {kinds} {_OWN_OPTIONS} 0 2"
+    beside = f"|{_nodes(scope.copies)} {copies_below(scope)}" if scope.target else ""
+    entry = f"-e \\$a ({own_nodes} {own_points}{beside}) {kinds} {_OWN_OPTIONS}(,nouuid)? 0 2"
     table = f"-e \\$a {marks} begin( {entry})+ -e \\$a {marks} end" if own_points else ""
     return {
         "NB": _NB, "DEVS": f"{_DEVICE}(,{_DEVICE})*", "ALL": f"{_DEVICE}( {_DEVICE})*",

@@ -75,8 +75,10 @@ def sections_of(host: str, result: Result, longest: int = LONGEST) -> Mapping[st
     text = result.stdout
     begin = re.search(rf"^({MARK}-[0-9a-f]+) begin$", text, re.MULTILINE)
     if begin is None or f"{begin.group(1)} finished" not in text:
+        end = "its end is unknown" if result.exit_status is None else f"exit status {result.exit_status}"
         why = f": {result.reason}" if result.reason else ""
-        raise ParseError(host, "discovery", f"the output is not whole{why}", last(text) or last(result.stderr))
+        said = "\n".join(line for line in result.stderr.splitlines() if not line.startswith(MARK))
+        raise ParseError(host, "discovery", f"the output is not whole, {end}{why}", last(said) or last(text))
     mark = begin.group(1)
     errors = dict(part.partition("\n")[::2] for part in result.stderr.split(f"{mark} "))
     out: dict[str, Section] = {}

@@ -224,6 +224,7 @@ for d in $ALL; do
   [ "$is" = "$1" ] || fail "$d does not carry its old identity $1, but ${is:-none}"
   shift
 done
+rm -f "$keep/how" "$keep"/*.Z # they are on the devices again, and would fill this host in time
 """
 
 LOOK = r"""

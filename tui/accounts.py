@@ -17,7 +17,7 @@ from core.settings import HostSettings, SetSettings, Settings
 from hostdrivers import DRIVERS
 from hostdrivers.catalogue import Sides, privileged
 from hostdrivers.pins import PINS
-from hostdrivers.privileges import LeftOut, OwnMount, Role, Rule, Scope, rules
+from hostdrivers.privileges import LeftOut, OwnMount, Role, Rule, Scope, escaped, rules
 from hostdrivers.sudoers import argument_text, rbac, sudoers
 from tui.lines import answer
 from tui.say import say
@@ -62,7 +62,23 @@ def _rules(settings: Settings, host: HostSettings, role: Role) -> tuple[tuple[Ru
         allowed, left = rules(PINS[host.os], scope, role, privileged(DRIVERS[host.os], ref, sides))
         made |= dict.fromkeys(allowed)
         lacking |= dict.fromkeys(left)
+        own, not_own = _application(one, host, role)
+        made |= dict.fromkeys(own)
+        lacking |= dict.fromkeys(not_own)
     return tuple(made), tuple(lacking)
+
+
+def _application(one: SetSettings, host: HostSettings, role: Role) -> tuple[tuple[Rule, ...], tuple[LeftOut, ...]]:
+    """What the driver of a PostgreSQL needs: to be the user who runs it, and never root. Looking at it needs that too."""
+    app = one.application
+    if app is None or app.database is None or app.database.user == "root" or host.become == "pfexec":
+        return (), ()
+    user, titles = app.database.user, (f"{app.name} (postgresql)",)
+    if role is Role.INSPECTOR:
+        why = f"whoever is {user} can change the database; without it the state of {app.name} is shown as unknown"
+        return (), (LeftOut(f"runuser -u {user} -- ...", why, titles),)
+    loose = f"any command as {user}, who can do all with the database {app.name}"
+    return (Rule(PINS[host.os].path("runuser"), f"-u {escaped(user)} -- .+", False, titles, loose),), ()
 
 
 def _parts(settings: Settings, host: HostSettings) -> Iterator[tuple[SetSettings, Sides]]:

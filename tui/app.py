@@ -5,33 +5,49 @@ from __future__ import annotations
 import os
 import sys
 import termios
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from rich.segment import Segment
-from textual.app import App, SystemCommand
-from textual.color import Color
-from textual.filter import LineFilter
+from textual.app import App
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import SplitmountError
 from core.facade import Facade, PlanRequest
 from core.plan import Plan
-from tui.keys import KEYS, help_lines
-from tui.plain import masked
+from tui.answers import Talk
+from tui.browser import HUNG_UP
+from tui.keys import help_lines
+from tui.look import Look
+from tui.notify import Notifier, tell_failures
+from tui.say import to_terminal
 from tui.screens.ask import Ask
 from tui.screens.base import Page
+from tui.screens.find import FindPage, Found
+from tui.screens.newset import NewSetPage
 from tui.screens.plan import PlanPage
 from tui.screens.run import RunPage
 from tui.screens.school import School, SchoolPage
 from tui.screens.start import StartPage
 from tui.screens.text import TextPage
-from tui.view import ViewState, fold
+from tui.themes import COLOURLESS_THEME, OWN_THEMES, THEME_NAMES, AsciiFilter, ColourlessFilter, SixteenFilter, UnsafeFilter
+from tui.view import ViewState, fold_all, with_mirrors, with_told
+from tui.watch import Watch
 
 BEAT = 0.1
+REST = 4.0  # times as long as a page took to draw, when that was more than a beat
+WATCH_BEAT = 1.0
+AGE_BEAT = 10.0  # with `rows.FRESH`, ages on the first page are never older than a quarter of a minute
 TERMINAL_BEAT = 2.0
-HUNG_UP = 129  # as a shell tells of a process that a hang-up ended
+
+
+def now_utc() -> datetime:
+    """The time, for ages."""
+    return datetime.now(UTC)
 
 
 def gone(terminal: int) -> bool:
@@ -43,53 +59,121 @@ def gone(terminal: int) -> bool:
     return False
 
 
-class UnsafeFilter(LineFilter):
-    """The net below every widget, notification and dialogue: no unsafe character is drawn, whoever forgot to make it printable."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments of a line, with a mark in place of each unsafe character."""
-        return [s if s.control else Segment(masked(s.text, keep=""), s.style) for s in segments]
-
-
 class Console(App[int]):
     """Owns nothing but what is seen; every run belongs to the engine."""
 
     CSS_PATH = "app.tcss"
     TITLE = "splitmount"
-    ENABLE_COMMAND_PALETTE: ClassVar[bool] = True
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False  # ours finds places too, and has no glyph of its own
 
-    def __init__(self, engine: Facade, *, banner: str = "", school: School | None = None) -> None:
-        """`banner` is shown on every page: what is not live must say so. `school` is what the demonstration offers."""
+    def __init__(
+        self,
+        engine: Facade,
+        *,
+        banner: str = "",
+        school: School | None = None,
+        look: Look | None = None,
+        clock: Callable[[], datetime] = now_utc,
+        talk: Talk | None = None,
+    ) -> None:
+        """`banner` is shown on every page: what is not live must say so. `school` is what the demonstration offers.
+
+        `talk` asks for what the configuration is to have besides; without any configuration the console begins with it.
+        """
         super().__init__()
+        self.look = look or Look()
+        self.clock = clock
+        self.watching = Watch(self.look.watch)
+        self.notifier = Notifier(self.look.notify, self._to_terminal)
+        self.set_keymap(dict(self.look.keys))
         self.engine = engine
         self.banner = banner
         self.school = school
+        self.talk = talk
         self.state = ViewState()
         self.animation_level = "none"
-        self._filters.append(UnsafeFilter())
+        self._dress()
+        self._stale, self._rested = False, 0.0
         self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
         self._terminal = sys.__stdin__.fileno() if sys.__stdin__ is not None and sys.__stdin__.isatty() else None
+
+    def _dress(self) -> None:
+        """Theme and nets. Textual's own way without colours sends greys, which are colours: ours takes its place."""
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
+        self.theme = THEME_NAMES[self.look.theme] if self.look.color else COLOURLESS_THEME
+        self._filters = [f for f in self._filters if not isinstance(f, Monochrome | NoColor)]
+        self._filters.append(UnsafeFilter())
+        if self.look.ascii:
+            self._filters.append(AsciiFilter())
+        if not self.look.color:
+            self._filters.append(ColourlessFilter())
+        elif self.look.theme == "16-colours":
+            self._filters.append(SixteenFilter())
+        self.set_class(self.look.ascii, "-ascii")
+        self.set_class(not self.look.color or self.look.theme == "16-colours", "-plain")
 
     def on_mount(self) -> None:
         """Show the start page, begin to listen, and measure."""
         self.push_screen(StartPage())
         if self.school is not None:
             self.push_screen(SchoolPage(self.school))
+        if self.talk is not None and self.engine.settings.path is None:
+            self.push_screen(NewSetPage(self.talk))
         self.set_interval(BEAT, self.beat)
+        self.set_interval(WATCH_BEAT, self.look_at_mirrors)
+        self.set_interval(AGE_BEAT, self.redraw)
         self.set_interval(TERMINAL_BEAT, self.leave_with_the_terminal)
         self.call_later(self.measure_all)
 
     def beat(self) -> None:
         """Fold what the engine said since the last time, draw once, and see which answers have come."""
         events = self.engine.drain()
+        self.state = fold_all(self.state, events)
         for event in events:
-            self.state = fold(self.state, event)
-        if events and isinstance(self.screen, Page) and self.screen.query("#title"):  # none yet, or no more, at both ends
-            self.screen.hear(self.state)
+            self.notifier.hear(event)
+        told = self.notifier.told()
+        for one in told:
+            self.state = with_told(self.state, one, self.clock())
+        self._stale = self._stale or bool(events or told)
+        if self._stale and time.monotonic() >= self._rested:
+            begun, self._stale = time.monotonic(), False
+            self.redraw()
+            took = time.monotonic() - begun
+            self._rested = begun + (REST * took if took > BEAT else 0.0)  # keys come in between
         ready = [pair for pair in self._waiting if pair[0].done()]
         self._waiting = [pair for pair in self._waiting if not pair[0].done()]
         for _, act in ready:
             act()
+
+    def _to_terminal(self, text: str) -> None:
+        """Beside what is drawn, as the framework's own bell."""
+        if self._driver is not None and self.is_running and not self.is_headless:
+            self._driver.write(text)
+        elif not self.is_headless:
+            to_terminal(text)
+
+    def redraw(self) -> None:
+        """Let the page draw what it shows."""
+        if isinstance(self.screen, Page) and self.screen.query("#title"):  # none yet, or no more, at both ends
+            self.screen.hear(self.state)
+
+    def look_at_mirrors(self) -> None:
+        """Look at the mirrors of the set that is due; a look that fails says so in the log, and the set grows stale."""
+        busy = bool(self.engine.running() or self.state.measuring)
+        name = self.watching.next(time.monotonic(), self.engine.settings.sets, busy=busy)
+        if not name:
+            return
+        future = self.engine.mirrors(name)
+
+        def seen() -> None:
+            well = future.exception() is None
+            self.watching.answered(name, time.monotonic(), well=well)
+            if well and future.result():
+                self.state = with_mirrors(self.state, name, future.result()[0], self.clock())
+                self.redraw()
+
+        self.when_done(future, seen)
 
     def leave_with_the_terminal(self) -> None:
         """End when the terminal was closed beneath: nobody is there, and its input would be read without end.
@@ -111,9 +195,7 @@ class Console(App[int]):
         arrays = {array.host for array in settings.arrays.values()}
         vaults = {one.backup.host for one in settings.sets.values() if one.backup}
         alone = [host for host in settings.hosts if host not in served | arrays | vaults]
-        self.state = ViewState(
-            self.state.hosts, self.state.sets, frozenset((*settings.sets, *alone)), self.state.log, self.state.run
-        )
+        self.state = replace(self.state, measuring=frozenset((*settings.sets, *alone)))
         for name in settings.sets:
             self.engine.measure_set(name)
         for name in alone:
@@ -130,28 +212,31 @@ class Console(App[int]):
             try:
                 plan = future.result()
             except SplitmountError as error:
-                lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
-                self.push_screen(TextPage(f"{request.operation} of {request.set_name}", lambda: lines, loud=True))
+                self.refuse(f"{request.operation} of {request.set_name}", error)
                 return
             self.push_screen(PlanPage(plan, typed=typed))
 
         self.when_done(future, show)
 
+    def refuse(self, title: str, error: SplitmountError) -> None:
+        """A page that says why something was not begun."""
+        lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
+        self.push_screen(TextPage(title, lambda: lines, loud=True))
+
     def start(self, plan: Plan, *, stepwise: bool, confirmed: str = "") -> None:
         """Start a run; its page takes the place of the preview."""
         self._watch(self.engine.start(plan, stepwise=stepwise, confirmed=confirmed))
 
-    def resume(self, run: int) -> None:
+    def resume(self, run: int, confirmed: str = "") -> None:
         """Go on with a run that has no end; its page takes the place of its account."""
-        self._watch(self.engine.resume(run))
+        self._watch(self.engine.resume(run, confirmed=confirmed))
 
     def _watch(self, future: Future[int]) -> None:
         def show() -> None:
             try:
                 future.result()
             except SplitmountError as error:
-                lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
-                self.push_screen(TextPage("not started", lambda: lines, loud=True))
+                self.refuse("not started", error)
                 return
             self.beat()
             self.switch_screen(RunPage())
@@ -160,7 +245,7 @@ class Console(App[int]):
 
     def action_help(self) -> None:
         """The page of keys."""
-        self.push_screen(TextPage("help: every key", help_lines))
+        self.push_screen(TextPage("help: every key", lambda: help_lines(self.changed_keys)))
 
     def action_leave(self) -> None:
         """Leave; ask while a run is under way."""
@@ -177,21 +262,54 @@ class Console(App[int]):
 
         self.push_screen(Ask(question, "s", "stop after this step, then leave", "Keep watching"), answered)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: every key of the page by its name."""
-        pages = {"StartPage": "start", "PlanPage": "plan", "RunPage": "run", "TextPage": "text", "RecoverPage": "recover"}
-        wanted = pages.get(type(screen).__name__, "")
-        for key in (k for k in KEYS if k.screen in (wanted, "everywhere") and k.action != "app.command_palette"):
-            yield SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self._act, screen, action))
+    @property
+    def changed_keys(self) -> Mapping[str, str]:
+        """The person's own keys."""
+        return self.look.keys
 
-    async def _act(self, screen: Screen[Any], action: str) -> None:
-        await self.run_action(action, screen if hasattr(screen, f"action_{action.split('(')[0]}") else self)
+    async def act(self, page: Screen[Any], action: str) -> None:
+        """Do an action of a page, or of the app, as its key would."""
+        await self.run_action(action, self if action.startswith("app.") or not hasattr(page, _method(action)) else page)
+
+    def action_find(self) -> None:
+        """Find a command of this page, or a place anywhere."""
+        page = self.screen
+        if not isinstance(page, Page) or isinstance(page, FindPage):
+            return
+
+        def found(what: Found | None) -> None:
+            if what is not None and what.action:
+                self.call_later(self.act, page, what.action)
+            elif what is not None:
+                self.go_to(what)
+
+        self.push_screen(FindPage(page), found)
+
+    def go_to(self, what: Found) -> None:
+        """Put the cursor of the first page on a place; during a run, show what is known of it above the run's page."""
+        if self.engine.running():
+            self.push_screen(TextPage(what.row.text, lambda: list(what.row.about)))
+            return
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, StartPage):
+            self.pop_screen()
+        if isinstance(self.screen, StartPage):
+            self.screen.go_to(what.row.id)
 
 
-def run_console(engine: Facade, *, banner: str = "", school: School | None = None) -> int:
+def _method(action: str) -> str:
+    return f"action_{action.split('(')[0]}"
+
+
+def run_console(
+    engine: Facade, *, banner: str = "", school: School | None = None, look: Look | None = None, talk: Talk | None = None
+) -> int:
     """Open the console and stay until it is left; a run that is under way reaches a safe end before this returns."""
-    code = Console(engine, banner=banner, school=school).run() or 0
+    app = Console(engine, banner=banner, school=school, look=look, talk=talk)
+    code = app.run(mouse=app.look.mouse) or 0
     if engine.running():
         sys.stderr.write("finishing the current step, then taking back what was done on the target ...\n")
     engine.close()
+    for event in engine.drain():
+        app.notifier.hear(event)
+    tell_failures(app.notifier.finish())
     return code

@@ -14,6 +14,7 @@ from core.engine import Engine
 from core.errors import ConfigError, Refused
 from core.events import HostMeasured, SetMeasured
 from core.evidence import check_journal, check_maps
+from core.evidencepack import pack, rows_of
 from core.facade import PlanRequest
 from core.mapfile import build_map, mirror_map, write
 from core.maps import MapKeeper
@@ -24,43 +25,73 @@ from core.settings import PostPolicy, PrePolicy, Settings
 from core.ssh import SshTransport
 from core.trust import HostKey, default_files, store_key
 from tui import accounts
+from tui.byhand import script_of
 from tui.lines import answer, plan_lines
+from tui.newfile import write_new
+from tui.offline import collect, dated, opened
 from tui.outline import host_lines, set_lines
+from tui.playing import play
 from tui.progress import follow
 from tui.recovering import claim, recover, take_up
-from tui.say import say, say_json
+from tui.runbook import runbook
+from tui.say import complain, say, say_json
 from tui.wiring import build_engine, carrier_of
 
 
 def run(options: argparse.Namespace) -> int:
     """Dispatch; the exit code."""
     settings = load(options.config)
-    if settings.path is None:
+    if options.command == "collect":
+        return collect(options, settings)
+    offline = getattr(options, "from_dir", None) is not None
+    if settings.path is None and not (offline and options.command == "inspect"):
         raise ConfigError(
-            "no splitmount.yaml here nor in the user's configuration; see docs/configuration.md, or try: splitmount demo"
+            "no splitmount.yaml here nor in the user's configuration; `splitmount init` makes one, `splitmount demo` needs none"
         )
+    if offline:
+        return _offline(options, settings)
     if options.command == "trust":
         return _trust(options, settings)
     if options.command == "sudoers":
         return accounts.run(options, settings)
+    if options.command == "history" and options.evidence is not None:
+        return _evidence(options, settings)
     if options.command == "history" and (options.verify or options.head):
         return _verify(options, settings)
     read_only = options.read_only or options.command not in _CHANGE
-    engine = build_engine(settings, read_only, carrier_of(settings, read_only, options.record, options.replay))
+    return _with(build_engine(settings, read_only, carrier_of(settings, read_only, options.record, options.replay)), options)
+
+
+def _with(engine: Engine, options: argparse.Namespace) -> int:
     try:
         return _COMMANDS[options.command](options, engine)
     finally:
         engine.close()
 
 
+def _offline(options: argparse.Namespace, settings: Settings) -> int:
+    """The same command on what hosts saved of themselves; what each file is comes first, except before JSON."""
+    if options.record is not None or options.replay is not None:
+        raise ConfigError("saved files and a transcript are two sources: leave out --record and --replay")
+    files = opened(settings, options.from_dir)
+    for sentence in files.left:
+        complain(f"splitmount: {sentence}")
+    if not options.json:
+        say(*files.lines, "")
+    return _with(build_engine(files.settings, True, files.transport), options)
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
 def _inspect(options: argparse.Namespace, engine: Engine) -> int:
-    names = [options.name] if options.name else [*engine.settings.sets]
+    without = engine.settings.path is None  # saved files alone: there are hosts, and no sets
+    names = [options.name] if options.name else [*(engine.settings.hosts if without else engine.settings.sets)]
     if options.name and options.name not in engine.settings.sets and options.name not in engine.settings.hosts:
-        raise ConfigError(f"{options.name!r} is neither a set nor a host of {engine.settings.path}")
+        raise ConfigError(f"{options.name!r} is neither a set nor a host of {engine.settings.path or options.from_dir}")
     found = [_measure_host(engine, n) if n not in engine.settings.sets else _measure_set(engine, n) for n in names]
+    if options.from_dir is not None:
+        found = [dated(one) for one in found]
     if options.json:
         answer(found)
     else:
@@ -125,6 +156,8 @@ def _check(options: argparse.Namespace, engine: Engine) -> int:
 
 
 def _history(options: argparse.Namespace, engine: Engine) -> int:
+    if options.play:
+        return play(options, engine)
     rows = [r for r in engine.history().result() if options.run in (None, r.run)]
     if options.json:
         return answer(rows)
@@ -153,6 +186,27 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
         say(f"kept maps: {found.maps} files can be used")
         say(*(f"WRONG: {sentence}" for sentence in found.wrong))
     return 5 if found.wrong else 0
+
+
+def _evidence(options: argparse.Namespace, settings: Settings) -> int:
+    """The pack of a run; 5 when the chain does not hold, which the pack says too."""
+    if options.run is None:
+        raise ConfigError("--evidence: say of which run: splitmount history RUN --evidence DIR")
+    journal = settings.state_dir / "journal.db"
+    rows, found = rows_of(journal, options.run), check_journal(journal, options.head)
+    files = pack(rows, found)
+    try:
+        options.evidence.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"{options.evidence}: {error.strerror}") from error
+    paths = [options.evidence / name for name in files]
+    for path in paths:
+        write_new(path, files[path.name])
+    bad = (*found.wrong, *(f"record {r.seq} does not follow from the one before it" for r in rows if not r.follows))
+    if options.json:
+        return answer({"files": [str(p) for p in paths], "wrong": bad}, 5 if bad else 0)
+    say(*(str(p) for p in paths), *(f"WRONG: {sentence}" for sentence in bad))
+    return 5 if bad else 0
 
 
 def _backups(options: argparse.Namespace, engine: Engine) -> int:
@@ -203,6 +257,7 @@ def _request(options: argparse.Namespace) -> PlanRequest:
         options.via_bcv,
         options.keep_today,
         options.compare,
+        recover_to=options.recover_to,
     )
 
 
@@ -217,9 +272,23 @@ def _overrides(words: list[str]) -> dict[str, str]:
 
 
 def _plan(options: argparse.Namespace, engine: Engine) -> int:
+    kind = options.export.suffix if options.export is not None else ""
+    if options.export is not None and kind not in _EXPORTS:
+        raise ConfigError(f"--export {options.export}: a name that ends in {' or '.join(_EXPORTS)}")
     plan = engine.plan(_request(options)).result()
-    _show(plan, options.json)
+    if options.export is None:
+        _show(plan, options.json)
+        return 0
+    write_new(options.export, _EXPORTS[kind](plan, engine.settings), 0o700 if kind == ".sh" else 0o600)
+    return answer({"file": str(options.export), "digest": plan.digest}) if options.json else _told(str(options.export))
+
+
+def _told(text: str) -> int:
+    say(text)
     return 0
+
+
+_EXPORTS: Mapping[str, Callable[[Plan, Settings], str]] = {".md": lambda plan, _: runbook(plan), ".sh": script_of}
 
 
 def _show(plan: Plan, as_json: bool) -> None:

@@ -15,15 +15,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import ConfigError
 from core.facade import Facade, PlanRequest
+from core.plan import Plan
+from tui.extra import extra
 
 if TYPE_CHECKING:
     from hostdrivers.emulated.estate import Family, RunningEstate
     from tui.screens.school import Lesson
 
 _AROUND = (
-    "arrows and Enter walk the tree; ? shows every key; l is the log; F switches accidents; nothing runs without a preview."
+    "arrows and Enter walk the tree; ? shows every key; L is the log; A switches accidents, D brings this page again; "
+    "nothing runs without a preview."
 )
 _BACKUP = "r runs the plan, y confirms; t goes step by step. Then B lists the backups."
 _TAKEOVER = "its map is kept, then the source dies. Read the preview, press r, and type the set's name (Tab goes to the field)."
@@ -36,8 +38,11 @@ class DemoSchool:
 
     def __init__(self, running: RunningEstate, engine: Facade) -> None:
         """The estate must be listening; lessons that need a past make it with the engine."""
+        from hostdrivers.emulated.witness import Witness
+
         self._running, self._engine = running, engine
         self._helper = ThreadPoolExecutor(1, "lesson")
+        self._witnesses = running.do(lambda: {f.set_name: Witness(f) for f in running.estate.families})
 
     @property
     def lessons(self) -> tuple[Lesson, ...]:
@@ -64,14 +69,28 @@ class DemoSchool:
         if request is None or request.operation == "backup":
             return
         family = next(f for f in self._running.estate.families if f.set_name == request.set_name)
+        lost = f"host-lost@{family.source.name}"
+        if self.accidents()[lost][0]:
+            self.switch(lost)  # it lives again for this lesson
         first = "map" if request.operation == "takeover" else "split"
         run = self._engine.start(self._engine.plan(PlanRequest(first, request.set_name)).result()).result()
         while run in self._engine.running():
             time.sleep(0.05)
         if request.operation == "takeover":
-            self.switch(f"host-lost@{family.source.name}")
+            self.switch(lost)
         else:
             self._running.do(lambda: damage(family))
+
+    def report(self, plan: Plan) -> str:
+        """What the estate saw of a backup from inside: checksums at all three ends."""
+        from hostdrivers.emulated.estate import REPOSITORY
+        from hostdrivers.emulated.witness import newest_archive
+
+        name = plan.set_name
+        if plan.operation != "backup":
+            return ""
+        estate, witness = self._running.estate, self._witnesses[name]
+        return self._running.do(lambda: witness.report(newest_archive(estate.vault, REPOSITORY, name)))
 
     def accidents(self) -> Mapping[str, tuple[bool, str]]:
         """Everything that can go wrong here."""
@@ -85,14 +104,16 @@ class DemoSchool:
 @contextlib.contextmanager
 def _estate(options: Namespace) -> Iterator[RunningEstate]:
     """The estate in a directory of its own, which goes with it."""
-    try:
+    with extra("demo", "the demonstration"):
         from hostdrivers.emulated.estate import RunningEstate
         from hostdrivers.emulated.families import FAMILIES, sized
-    except ModuleNotFoundError as missing:
-        raise ConfigError(f"the demonstration needs the extra `demo` (pip install 'splitmount[demo]'): {missing}") from missing
     scratch = Path(tempfile.mkdtemp(prefix="splitmount-demo-"))
     try:
         builders = tuple(sized(number) for number in range(options.size)) if options.size else FAMILIES
+        if options.oracle:
+            from hostdrivers.emulated.oracle_estate import with_oracle
+
+            builders = tuple(with_oracle(build, {}) for build in FAMILIES)
         running = RunningEstate(scratch / "estate", builders)
         try:
             for name in options.fault or ():
@@ -117,14 +138,16 @@ def run_demo(options: Namespace) -> int:
         if options.serve:
             return _serve(running)
         from core.config import load
+        from tui.look import look_from
         from tui.wiring import build_engine
 
+        look = look_from(options)
         engine = build_engine(load(running.estate.config), read_only=False)
         if options.plain:
             return _print(engine)
         from tui.app import run_console
 
-        return run_console(engine, banner=BANNER, school=DemoSchool(running, engine))
+        return run_console(engine, banner=BANNER, school=DemoSchool(running, engine), look=look)
 
 
 def damage(family: Family) -> None:

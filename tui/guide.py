@@ -188,7 +188,8 @@ def safety_rows(one: SetSettings, request: PlanRequest) -> Iterator[Row]:
 def condition_rows(conditions: Sequence[Condition], overrides: Mapping[str, str]) -> Iterator[Row]:
     """Every condition with its verdict, those in the way first; then the way on."""
     stands = [c for c in conditions if c.stops and not overrides.get(c.code)]
-    title = f"{len(stands)} conditions stand in the way" if stands else "Nothing is in the way; the last line goes on"
+    stand = "condition stands" if len(stands) == 1 else "conditions stand"
+    title = f"{len(stands)} {stand} in the way" if stands else "Nothing is in the way; the last line goes on"
     yield Row("conditions", 0, title, HEAD)
     for number, one in enumerate(conditions):
         mark, tone = _VERDICTS[one.verdict]

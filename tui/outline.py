@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
+from core.applications.placement import outside
 from core.events import HostMeasured, SetMeasured
-from core.model import HostFacts, PairState, PairStatus, VolumeGroup
-from core.settings import Settings
+from core.model import Estate, HostFacts, PairState, PairStatus, VolumeGroup
+from core.settings import SetSettings, Settings
 
 # The mark of each state: a letter that is told apart without colour, and the word.
 MARKS: Mapping[PairState, str] = {
@@ -66,6 +68,30 @@ def host_lines(measured: HostMeasured) -> list[str]:
     return out
 
 
+def application_lines(one: SetSettings, estate: Estate) -> list[str]:
+    """What works on the set, what of it lies outside, how far it is, and of when the mirrors are; nothing where there is none."""
+    if one.application is None:
+        return []
+    facts = estate.facts
+    lines = [f"application {one.application.name} ({one.application.driver}): {estate.application or 'not asked'}"]
+    if facts is None or facts.files is None or estate.source is None:
+        lines.append("  where its files lie is not known")
+    else:
+        lost = outside(facts, estate.source, one.volume_groups)
+        lines += [f"  OUTSIDE THE SET: {f.what} {f.path}" for f in lost] or ["  all its files lie on the set"]
+        kinds = Counter(f.what for f in facts.files)
+        lines.append(f"  files: {', '.join(f'{count} {what}' for what, count in kinds.items())}")
+        if spaces := sorted({f.of for f in facts.files if f.of}):
+            lines.append(f"  tablespaces: {', '.join(spaces)}")
+    if facts is not None and facts.version:
+        lines.append(f"  version {facts.version}, identity {facts.identity}")
+        lines.append(f"  last known position: {facts.position or 'unknown'}")
+    at = [s.split_at for s in estate.pairs if s.state is PairState.SPLIT and s.split_at is not None]
+    whole = bool(at) and len(at) == len(estate.pairs) and len({s.split_id for s in estate.pairs}) == 1
+    when = f"{min(at):%Y-%m-%d %H:%M:%S} UTC" if whole else "no point in time: the mirrors are not split as one"
+    return [*lines, f"  the copy is consistent as of: {when}"]
+
+
 def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
     """One set: the source's tree with the pairs, and what verification found."""
     estate, one = measured.estate, settings.sets[measured.set_name]
@@ -73,7 +99,15 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
         f"set {measured.set_name}  {one.source} -> {one.target}  array {one.array}  measured {estate.measured_at:%H:%M:%S} UTC"
     ]
     out += [f"  {told}" for part, why in estate.errors.items() for told in f"{part} could not be measured: {why}".splitlines()]
+    if measured.taken_over:
+        out.append(f"  {measured.taken_over}; the way back: splitmount run failback {measured.set_name}")
     out += [f"  {note}" for note in measured.notes]
+    out += [f"  {told}" for told in application_lines(one, estate)]
+    if measured.drift is not None:
+        out.append(f"  {measured.drift.told}")
+        out += [
+            f"    {d.code} {d.subject}: was {d.was or 'nothing'}; is {d.now or 'nothing'}" for d in measured.drift.differences
+        ]
     pairs = {status.pair.std: status for status in estate.pairs}
     if estate.source is not None:
         for group in (g for g in estate.source.groups if g.name in one.volume_groups):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -11,18 +12,26 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
+from core.errors import ConfigError
 from core.events import Event, Outcome, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from core.facade import Facade
 from core.plan import Plan, Step
+from tui.look import look_of
+from tui.notify import Notifier, tell_failures
 from tui.plain import line, printable
+from tui.say import complain, to_terminal
+from tui.wishes import Notify
 
 POLL = 0.1
 
 
-class _Teller:
+class Teller:
     """Folds events into lines and one bar."""
 
     def __init__(self, console: Console, bar: Progress) -> None:
+        """Lines go to the console, what is under way to the bar."""
+        self.prefix = ""
+        self.open = ""  # the line of the step that has no outcome yet
         self._steps: dict[str, tuple[int, Step]] = {}
         self._total = 0
         self._console = console
@@ -30,21 +39,23 @@ class _Teller:
         self._task: TaskID | None = None
 
     def hear(self, event: Event) -> None:
-        """Tell one event."""
+        """Tell one event; lines about a step begin with `prefix`."""
         match event:
             case RunStarted():
                 self._steps = {s.id: (n, s) for n, s in enumerate(event.plan.steps, 1)}
                 self._total = len(event.plan.steps)
             case StepStarted():
-                self._drop()
+                self.drop()
+                self.open = f"{self.prefix}{self._title(event.step)}"
                 self._task = self._bar.add_task(self._title(event.step), total=None)
             case StepProgress() if self._task is not None:
                 self._bar.update(self._task, completed=event.done, total=event.total)
             case StepEnded():
-                self._drop()
+                self.drop()
                 style = "" if event.outcome is Outcome.OK else "bold"
                 said = printable(event.message).replace("\n", "\n    | ")  # what a host said never begins a line
-                told = f"{self._title(event.step)}: {event.outcome.value} {event.seconds:.1f} s  {said}".rstrip()
+                self.open = ""
+                told = f"{self.prefix}{self._title(event.step)}: {event.outcome.value} {event.seconds:.1f} s  {said}".rstrip()
                 self._console.print(Text(told, style=style), soft_wrap=True)
             case _:
                 return
@@ -55,7 +66,8 @@ class _Teller:
             return line(f"[take back] {step_id.removeprefix('undo-')}")
         return line(f"{number}/{self._total} [{step.phase.value}] {step.title}")
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Take the bar away."""
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
@@ -82,22 +94,35 @@ def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:
         sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
         engine.stop_after_step(number)
 
+    notifier = Notifier(_wishes(), to_terminal)
     before = signal.signal(signal.SIGINT, stop)
     try:
         with bar:
-            teller = _Teller(console, bar)
+            teller = Teller(console, bar)
             while True:
                 for event in engine.drain():
                     teller.hear(event)
+                    notifier.hear(event)
                     if isinstance(event, RunEnded) and event.run == number:
-                        _tell_end(console, event)
+                        tell_end(console, event)
                         return event
                 time.sleep(POLL)
     finally:
         signal.signal(signal.SIGINT, before)
+        tell_failures(notifier.finish())
 
 
-def _tell_end(console: Console, end: RunEnded) -> None:
+def _wishes() -> Notify:
+    """How the person wants to be told. What is wrong in that file is told, and ends no run."""
+    try:
+        return look_of(os.environ).notify
+    except (ConfigError, OSError) as error:
+        complain(f"splitmount: nobody is told of the end of this run: {error}")
+        return Notify()
+
+
+def tell_end(console: Console, end: RunEnded) -> None:
+    """How a run ended, and what is left."""
     said = printable(end.message).replace("\n", "\n    | ")
     lines = [f"run {end.run}: {end.outcome.value} (exit {end.exit_code}) after {end.seconds:.0f} s: {said}"]
     if end.left:

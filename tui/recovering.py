@@ -11,6 +11,7 @@ from core.facade import PlanRequest
 from core.plan import Plan
 from core.recovery import lines_of
 from tui.lines import answer, plan_lines
+from tui.newfile import write_new
 from tui.progress import follow, follow_run
 from tui.say import say
 
@@ -38,23 +39,20 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
     if options.undo:
         request = PlanRequest("undo", account.set_name, run=options.run, leave_mirrors=options.leave_mirrors)
         return confirmed_run(engine, engine.plan(request).result(), options)
-    if options.resume and options.yes:
-        return _ended(engine, engine.resume(options.run).result(), options.json)
+    if options.resume and (options.confirm == account.confirm if account.confirm else options.yes):
+        return _ended(engine, engine.resume(options.run, confirmed=options.confirm).result(), options.json)
     if options.json and not options.resume:
         return answer(account)
     say(*lines_of(account))
     if options.resume:
-        raise Refused("nothing was done. Add --yes to go on with it")
+        say("", "what it still sends:", *("\n".join(account.still_to_send).splitlines()))
+        how = f"--confirm {account.confirm}" if account.confirm else "--yes"
+        raise Refused(f"nothing was done. Add {how} to go on with it")
     return 0
 
 
 def _export(path: Path, text: str) -> int:
-    try:
-        with path.open("x") as file:
-            file.write(text)
-        path.chmod(0o600)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+    write_new(path, text)
     say(f"written to {path}; on the other console: splitmount take-up --file FILE")
     return 0
 

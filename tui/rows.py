@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 
-from core.events import Outcome
-from core.model import HostFacts, LogicalVolume, PairStatus, PhysicalVolume, Severity, VolumeGroup
+from core.events import HostMeasured, Outcome
+from core.model import Estate, HostFacts, LogicalVolume, PairStatus, PhysicalVolume, VolumeGroup
 from core.plan import Plan
 from core.settings import SetSettings, Settings
-from tui.outline import pair_words, size_words
+from tui.glance import QUIET, flags, mirrors_words, pending_words
+from tui.outline import application_lines, pair_words, size_words
 from tui.plain import line
-from tui.view import RunView, ViewState
+from tui.view import LogRow, RunView, ViewState
 
 # A tone is what a row means; the widget gives it a look. Colour is never the only sign: the words say the same.
 OK, NOTE, WARN, BAD, DIM, HEAD = "ok", "note", "warn", "bad", "dim", "head"
 
-_STATE_TONE: Mapping[str, str] = {
+STATE_TONE: Mapping[str, str] = {
     "established": OK, "split": NOTE, "copying": WARN, "splitting": WARN, "restoring": WARN, "never established": WARN,
     "invalid": BAD, "unknown": BAD,
 }  # fmt: skip
@@ -24,6 +27,8 @@ OUTCOME_MARKS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.OK: ("+", OK), Outcome.FAILED: ("!", BAD), Outcome.UNKNOWN: ("?", BAD), Outcome.SKIPPED: ("-", DIM),
     Outcome.UNDONE: ("<", NOTE), Outcome.STOPPED: ("x", WARN), Outcome.REFUSED: ("!", BAD), Outcome.ATTENTION: ("!", BAD),
 }  # fmt: skip
+FRESH = timedelta(seconds=5)
+GLANCE = "glance"  # the end of the id of a set's second line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,48 @@ class Row:
     about: tuple[str, ...] = ()
 
 
-def estate_rows(state: ViewState, settings: Settings) -> Iterator[Row]:
-    """The start screen's tree: sets with the source's groups, then hosts."""
-    yield Row("sets", 0, "Sets", HEAD)
+class KeptRows:
+    """Rows by what they were made from, made anew when that is another object: most of a large estate stays as it is."""
+
+    def __init__(self) -> None:
+        """Nothing is kept yet."""
+        self._rows: dict[str, tuple[object, tuple[Row, ...]]] = {}
+        self._aged: dict[str, tuple[tuple[object, ...], datetime, tuple[Row, ...]]] = {}
+
+    def aged(self, top: str, sources: tuple[object, ...], now: datetime, make: Callable[[], Iterator[Row]]) -> tuple[Row, ...]:
+        """The rows below `top`, which tell ages besides: made anew also when they are a few seconds old."""
+        known = self._aged.get(top)
+        if known is None or now - known[1] >= FRESH or any(a is not b for a, b in zip(known[0], sources, strict=True)):
+            known = self._aged[top] = (sources, now, tuple(make()))
+        return known[2]
+
+    def of(self, top: str, source: object, make: Callable[[], Iterator[Row]]) -> tuple[Row, ...]:
+        """The rows below `top`, which depend on `source` alone."""
+        known = self._rows.get(top)
+        if known is None or known[0] is not source:
+            known = self._rows[top] = (source, tuple(make()))
+        return known[1]
+
+
+def estate_rows(state: ViewState, settings: Settings, now: datetime, kept: KeptRows | None = None) -> list[Row]:
+    """The start screen's tree: sets with the source's groups, then hosts; ages as of `now`. `kept` is from the last time."""
+    kept = kept or KeptRows()
+    out = [Row("sets", 0, "Sets", HEAD)]
     for one in settings.sets.values():
-        yield from _set_rows(state, one)
-    yield Row("hosts", 0, "Hosts", HEAD)
+        name, found = one.name, state.sets.get(one.name)
+        shown = (found, name in state.measuring, state.seen.get(name), state.trends.get(name))
+        out += kept.aged(name, shown, now, partial(_set_rows, state, one, now))
+        if found is not None:
+            out += kept.of(f"set/{name}", found, partial(_groups_of, f"set/{name}", one, found.estate))
+    out.append(Row("hosts", 0, "Hosts", HEAD))
     for name in settings.hosts:
-        yield from _host_rows(state, name)
+        measured = state.hosts.get(name)
+        out += kept.of(f"host/{name}", measured, partial(_host_rows, name, measured))
+    return out
 
 
-def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
+def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row]:
+    """What is told of a set itself, in two lines."""
     top, measured = f"set/{one.name}", state.sets.get(one.name)
     title = f"{one.name}  {one.source} -> {one.target}"
     if measured is None or one.name in state.measuring:
@@ -58,12 +94,22 @@ def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
         if measured is None:
             return
     else:
-        errors = [f for f in measured.findings if f.severity is Severity.ERROR]
-        tone = BAD if errors or measured.estate.errors else ""
-        word = f"  {len(errors)} ERRORS" if errors else ("  NOT MEASURED WHOLE" if measured.estate.errors else "")
+        loud = flags(measured, one, state.seen.get(one.name, measured.estate.measured_at), now)
+        tone = BAD if any(not word.startswith(QUIET) for word in loud) else (WARN if loud else "")
+        mirrors = mirrors_words(measured.estate.pairs, now, told="pairs" not in measured.estate.errors)
+        title = "  ".join((one.name, mirrors, *loud, f"{one.source} -> {one.target}"))
         about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
         about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", ""]
+        if measured.taken_over:
+            about += [
+                f"{one.target} holds this set: {measured.taken_over}.",
+                f"The way back, when {one.source} is up again: F.",
+                "",
+            ]
+        about += [measured.drift.told, ""] if measured.drift is not None else []
         about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", *measured.notes, ""]
+        told = application_lines(one, measured.estate)
+        about += [*told, ""] if told else []
         for part, why in measured.estate.errors.items():
             about += f"{part} could not be measured: {why}".splitlines()
         for finding in measured.findings:
@@ -74,16 +120,22 @@ def _set_rows(state: ViewState, one: SetSettings) -> Iterator[Row]:
             ]
         if not measured.findings:
             about.append("Verification found nothing to say.")
-        yield Row(top, 1, title + word, tone, "sets", True, one.name, tuple(about))
-    told = "pairs" not in measured.estate.errors
-    pairs = {status.pair.std: status for status in measured.estate.pairs} if told else None
-    facts = measured.estate.source
+        yield Row(top, 1, title, tone, "sets", True, one.name, tuple(about))
+    glance = pending_words(measured.estate.pairs, state.trends.get(one.name, ()), measured.last, now)
+    yield Row(f"{top}/{GLANCE}", 2, glance, DIM, top, set_name=one.name, about=(glance, *measured.notes))
+
+
+def _groups_of(top: str, one: SetSettings, estate: Estate) -> Iterator[Row]:
+    """The source's groups that belong to the set."""
+    told = "pairs" not in estate.errors
+    pairs = {status.pair.std: status for status in estate.pairs} if told else None
+    facts = estate.source
     for group in (g for g in facts.groups if g.name in one.volume_groups) if facts else ():
         yield from _group_rows(top, 2, group, facts, pairs, one.name)
 
 
-def _host_rows(state: ViewState, name: str) -> Iterator[Row]:
-    top, measured = f"host/{name}", state.hosts.get(name)
+def _host_rows(name: str, measured: HostMeasured | None) -> Iterator[Row]:
+    top = f"host/{name}"
     if measured is None:
         yield Row(top, 1, f"{name}  not measured", DIM, "hosts", about=(f"{name} was not measured yet.",))
     elif measured.facts is None:
@@ -137,7 +189,7 @@ def _device_row(top: str, depth: int, physical: PhysicalVolume, pairs: Mapping[s
         )
     about += ["", f"BCV {status.pair.bcv}", pair_words(status), f"BCV visible to hosts: {_yes(status.ready)}"]
     about += [f"tracks pending: {_count(status.std_tracks)} on the standard, {_count(status.bcv_tracks)} on the BCV"]
-    tone = _STATE_TONE[status.state.value]
+    tone = STATE_TONE[status.state.value]
     return Row(
         f"{top}/{serial}",
         depth,
@@ -196,6 +248,8 @@ def visible(rows: list[Row], closed: frozenset[str], needle: str) -> list[Row]:
                     keep.add(at)
                     at = by_id[at].parent if at in by_id else ""
         return [row for row in rows if row.id in keep]
+    if not closed:
+        return rows
     hidden: set[str] = set()
     out = []
     for row in rows:
@@ -233,15 +287,13 @@ def _standing(run: RunView, step_id: str) -> tuple[str, str, str]:
     return mark, tone, f"{word}  {view.seconds:.1f} s"
 
 
-def log_lines(state: ViewState, *, whole: bool = False) -> list[str]:
-    """The activity log: a line a command, with its text where the whole of it is wanted."""
-    out = []
-    for row in state.log:
-        effect = "CHANGE" if row.command.effect.value == "change" else "read"
-        end = "..." if row.status is None else f"{row.status.value} {row.seconds:.2f} s"
-        out.append(
-            line(f"{row.at:%H:%M:%S}  {row.command.host:<10} {effect:<6} {row.command.title}  {end}  {row.note}".rstrip())
-        )
-        if whole:
-            out += [f"    | {line(text)}" for text in row.command.text.strip().splitlines()]
-    return out
+def log_line(row: LogRow) -> str:
+    """One command of the activity log."""
+    effect = "CHANGE" if row.command.effect.value == "change" else "read"
+    end = "..." if row.status is None else f"{row.status.value} {row.seconds:.2f} s"
+    return line(f"{row.at:%H:%M:%S}  {row.command.host:<10} {effect:<6} {row.command.title}  {end}  {row.note}".rstrip())
+
+
+def log_lines(state: ViewState, last: int) -> list[str]:
+    """The end of the activity log: a line a command."""
+    return [log_line(row) for row in state.log[-last:]]

@@ -23,6 +23,15 @@ def complain(text: str) -> None:
     print(printable(text).replace("\n", "\n  "), file=sys.stderr)  # noqa: T201
 
 
+def to_terminal(text: str) -> None:
+    """Send a sequence to the terminal, where there is one; it is never sent into a file or a pipe."""
+    for stream in (sys.stderr, sys.stdout):
+        if stream is not None and stream.isatty():
+            stream.write(text)
+            stream.flush()
+            return
+
+
 def forgiving() -> None:
     """Let a terminal of another character set show escapes for what it lacks, instead of ending the command."""
     for stream in (sys.stdout, sys.stderr):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,8 +22,11 @@ from core.events import (
     StepProgress,
     StepStarted,
 )
+from core.model import PairStatus
 from core.plan import Plan, Step, StepKind
 from core.transport import Command, Status
+from tui.glance import Trends, with_sample
+from tui.notify import Told
 
 LOG_ROWS = 1000
 OUTPUT_LINES = 400
@@ -71,13 +74,15 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """Everything on the screens."""
+    """Everything on the screens. `trends` are the last counts of pending tracks and `seen` the last look at the mirrors, by set."""
 
     hosts: Mapping[str, HostMeasured] = field(default_factory=dict)
     sets: Mapping[str, SetMeasured] = field(default_factory=dict)
     measuring: frozenset[str] = frozenset()
     log: tuple[LogRow, ...] = ()
     run: RunView | None = None
+    trends: Trends = field(default_factory=dict)
+    seen: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def fold(state: ViewState, event: Event) -> ViewState:
@@ -86,11 +91,18 @@ def fold(state: ViewState, event: Event) -> ViewState:
         case HostMeasured():
             return replace(state, hosts={**state.hosts, event.host: event}, measuring=state.measuring - {event.host})
         case SetMeasured():
-            return replace(state, sets={**state.sets, event.set_name: event}, measuring=state.measuring - {event.set_name})
+            name, pairs = event.set_name, event.estate.pairs
+            return replace(
+                state,
+                sets={**state.sets, name: event},
+                measuring=state.measuring - {name},
+                trends=with_sample(state.trends, name, pairs),
+                seen={**state.seen, name: event.estate.measured_at},
+            )
         case CommandSent():
             return replace(state, log=(*state.log, LogRow(event.number, event.at, event.command))[-LOG_ROWS:])
         case CommandEnded():
-            return replace(state, log=tuple(_ended(row, event) for row in state.log))
+            return replace(state, log=_with_end(state.log, event))
         case RunStarted():
             before = StepView(event.at, Outcome.OK, message="done before this console took the run up")
             return replace(state, run=RunView(event.run, event.plan, event.at, dict.fromkeys(event.done, before)))
@@ -99,10 +111,41 @@ def fold(state: ViewState, event: Event) -> ViewState:
             return state if run is None or event.run != run.run else replace(state, run=fold_run(run, event))
 
 
-def _ended(row: LogRow, event: CommandEnded) -> LogRow:
-    if row.number != event.number:
-        return row
-    return replace(row, status=event.status, seconds=event.seconds, note=event.note)
+def fold_all(state: ViewState, events: Sequence[Event]) -> ViewState:
+    """The state after all of them; of the progress of a step only the newest is looked at, since nothing is drawn in between."""
+    newest = {(e.run, e.step): n for n, e in enumerate(events) if isinstance(e, StepProgress)}
+    for n, event in enumerate(events):
+        if not isinstance(event, StepProgress) or newest[event.run, event.step] == n:
+            state = fold(state, event)
+    return state
+
+
+def with_mirrors(state: ViewState, name: str, pairs: tuple[PairStatus, ...], at: datetime) -> ViewState:
+    """The state after a look at the mirrors of a set alone; one that was never measured whole stays unknown."""
+    known = state.sets.get(name)
+    if known is None:
+        return state
+    errors = {part: why for part, why in known.estate.errors.items() if part != "pairs"}
+    measured = replace(known, estate=replace(known.estate, pairs=pairs, errors=errors))
+    trends = with_sample(state.trends, name, pairs)
+    return replace(state, sets={**state.sets, name: measured}, trends=trends, seen={**state.seen, name: at})
+
+
+def with_told(state: ViewState, told: Told, at: datetime) -> ViewState:
+    """The state with a notification in the log; its number is below those of commands."""
+    number = min((0, *(row.number for row in state.log))) - 1
+    status = Status.FAILED if told.error else Status.OK
+    row = LogRow(number, at, Command("console", f"tell by {told.way}", told.title), status, told.seconds, told.error)
+    return replace(state, log=(*state.log, row)[-LOG_ROWS:])
+
+
+def _with_end(log: tuple[LogRow, ...], event: CommandEnded) -> tuple[LogRow, ...]:
+    """The log with the end of a command, which was begun not long ago."""
+    for place in range(len(log) - 1, -1, -1):
+        if (row := log[place]).number == event.number:
+            ended = replace(row, status=event.status, seconds=event.seconds, note=event.note)
+            return (*log[:place], ended, *log[place + 1 :])
+    return log
 
 
 def fold_run(run: RunView, event: Event) -> RunView:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from core.applications.base import ApplicationDriver
+from core.applications.commands import CommandsDriver
+from core.applications.oracle import OracleDriver
+from core.applications.postgresql import PostgresDriver
 from core.arrays.base import ArrayDriver
 from core.arrays.qemu import QemuArray
 from core.arrays.symmetrix import SymmetrixArray
@@ -13,7 +17,7 @@ from core.backups.base import BackupDriver
 from core.backups.restic import ResticDriver
 from core.engine import DriverTables, Engine
 from core.replay import Recorder, ReplayTransport
-from core.settings import ArraySettings, BackupSettings, Settings
+from core.settings import ApplicationSettings, ArraySettings, BackupSettings, Settings
 from core.ssh import SshTransport
 from core.transport import Transport
 from hostdrivers import DRIVERS
@@ -43,7 +47,12 @@ def _restic(settings: BackupSettings) -> BackupDriver:
 
 ARRAYS: Mapping[str, Callable[[ArraySettings], ArrayDriver]] = {"qemu": _qemu, "symmetrix": _symmetrix}
 BACKUPS: Mapping[str, Callable[[BackupSettings], BackupDriver]] = {"archive": _archive, "restic": _restic}
-TABLES = DriverTables(DRIVERS, ARRAYS, BACKUPS)
+APPLICATIONS: Mapping[str, Callable[[ApplicationSettings], ApplicationDriver]] = {
+    "commands": CommandsDriver,
+    "postgresql": PostgresDriver,
+    "oracle": OracleDriver,
+}
+TABLES = DriverTables(DRIVERS, ARRAYS, BACKUPS, APPLICATIONS)
 
 
 def build_engine(
@@ -57,6 +66,6 @@ def build_engine(
 def carrier_of(settings: Settings, read_only: bool, record: Path | None, replay: Path | None) -> Transport:
     """SSH; or answers from a transcript, without any host; or SSH with every answer to a read written to a transcript."""
     if replay is not None:
-        return ReplayTransport(replay)
+        return ReplayTransport.of(replay)
     ssh = SshTransport(settings.hosts, settings.known_hosts, read_only=read_only)
     return Recorder(ssh, record) if record is not None else ssh

@@ -70,6 +70,9 @@ class ArrayDriver(Protocol):
     async def status(self, transport: Transport, pairs: tuple[Pair, ...]) -> tuple[PairStatus, ...]:
         """The state of each pair, in the order given. ParseError for a word that is not known, naming it."""
 
+    async def related(self, transport: Transport) -> tuple[Pair, ...]:
+        """Every pair that the array itself relates, by serial; devices that it relates to nothing are left out."""
+
     async def check(self, transport: Transport) -> tuple[str, ...]:
         """What is missing for this array to be used, as sentences; read-only."""
 

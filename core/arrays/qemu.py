@@ -24,6 +24,7 @@ from core.untrusted import json_of
 
 TRACK = 65536
 WRITTEN = "sm.w"
+TRACKING = "sm.t."
 ESTABLISHED = "sm.est"
 SPLIT = "sm.split."
 COPY = "sm.copy."
@@ -156,7 +157,7 @@ class QemuArray:
         state, note = _state(left, right, bcv, kind, job)
         split_id = next((name[len(SPLIT) :] for name in right.bitmaps if name.startswith(SPLIT)), "")
         dated = state in (PairState.SPLIT, PairState.SPLITTING, PairState.RESTORING)
-        tracking = left.bitmaps.get(f"sm.t.{bcv}")
+        tracking = left.bitmaps.get(f"{TRACKING}{bcv}")
         written = right.bitmaps.get(WRITTEN)
         settled = job is None  # before settling, the copy itself still stands in the BCV's own bitmap
         return PairStatus(
@@ -174,6 +175,16 @@ class QemuArray:
             bcv_size=right.size,
             note=note,
             private=_private(left, right, bcv, kind, job),
+        )
+
+    async def related(self, transport: Transport) -> tuple[Pair, ...]:
+        """The pairs that were copied once: their standards have a bitmap for the BCV. The daemon knows no others."""
+        seen, names = await self._look(transport), {node: serial for serial, node in self._devices.items()}
+        return tuple(
+            Pair(names[std], names[bitmap.removeprefix(TRACKING)])
+            for std, node in seen.nodes.items()
+            for bitmap in node.bitmaps
+            if std in names and bitmap.startswith(TRACKING) and bitmap.removeprefix(TRACKING) in names
         )
 
     async def check(self, transport: Transport) -> tuple[str, ...]:
@@ -252,7 +263,7 @@ class QemuArray:
 
     def _establish_one(self, status: PairStatus, full: bool) -> tuple[list[str], list[dict[str, Any]]]:
         std, bcv = self._node(status.pair.std), self._node(status.pair.bcv)
-        tracking, has = f"sm.t.{bcv}", set(status.private)
+        tracking, has = f"{TRACKING}{bcv}", set(status.private)
         whole = full or not {"tracked", "written"} <= has or status.state in (PairState.NEVER, PairState.INVALID)
         before = _dismiss(status, bcv)
         before += [_line("block-dirty-bitmap-remove", {"node": std, "name": tracking})] if "tracked!" in has else []
@@ -285,7 +296,7 @@ class QemuArray:
             actions += [_action("block-dirty-bitmap-remove", node=bcv, name=name) for name in _marks(status)]
             actions.append(_add(bcv, SPLIT + mark.id, disabled=True))
             actions.append(_add(bcv, COPY + "s", disabled=True))
-            sync = {"sync": "bitmap", "bitmap": f"sm.t.{bcv}", "bitmap-mode": "on-success"}
+            sync = {"sync": "bitmap", "bitmap": f"{TRACKING}{bcv}", "bitmap-mode": "on-success"}
             actions.append(_backup("s", std, bcv, bcv, sync))
         line = _line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}})
         title = f"Split {len(pairs)} pairs at one instant"
@@ -312,10 +323,10 @@ class QemuArray:
         lines, actions = [], []
         for status in pairs:
             std, bcv = self._node(status.pair.std), self._node(status.pair.bcv)
-            source = {"node": std, "name": f"sm.t.{bcv}"}
+            source = {"node": std, "name": f"{TRACKING}{bcv}"}
             lines.append(_line("block-dirty-bitmap-merge", {"node": bcv, "target": WRITTEN, "bitmaps": [source]}))
             actions.append(_add(bcv, COPY + "r", disabled=True))
-            actions.append(_action("block-dirty-bitmap-clear", node=std, name=f"sm.t.{bcv}"))
+            actions.append(_action("block-dirty-bitmap-clear", node=std, name=f"{TRACKING}{bcv}"))
             sync: dict[str, Any] = {"sync": "full"} if full else {"sync": "bitmap", "bitmap": WRITTEN, "bitmap-mode": "never"}
             actions.append(_backup("r", bcv, std, bcv, sync))
         lines.append(_line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}}))
@@ -409,7 +420,7 @@ def _state(std: _Node, bcv: _Node, name: str, kind: str, job: _Job | None) -> tu
         return PairState.INVALID, f"a copy failed: {job.error}"
     if job is not None:
         return _AFTER[kind], ""
-    tracking = f"sm.t.{name}"
+    tracking = f"{TRACKING}{name}"
     if tracking in std.broken or WRITTEN in bcv.broken:
         return PairState.INVALID, "the tracking was lost by a crash: a full copy is needed"
     if tracking not in std.bitmaps or WRITTEN not in bcv.bitmaps:
@@ -455,7 +466,7 @@ def _marks(status: PairStatus, *, booked: bool = True) -> tuple[str, ...]:
 def _private(std: _Node, bcv: _Node, name: str, kind: str, job: _Job | None) -> tuple[str, ...]:
     """What later steps need to know exactly: which bitmaps and marks there are, and which job stands."""
     words = []
-    for word, node, bitmap in (("tracked", std, f"sm.t.{name}"), ("written", bcv, WRITTEN)):
+    for word, node, bitmap in (("tracked", std, f"{TRACKING}{name}"), ("written", bcv, WRITTEN)):
         if bitmap in node.bitmaps:
             words.append(word + ("!" if bitmap in node.broken else ""))
     words += [f"mark:{mark}" for mark in bcv.bitmaps if mark == ESTABLISHED or mark.startswith((SPLIT, COPY))]

@@ -244,10 +244,10 @@ class SymmetrixArray:
         except ET.ParseError as error:
             raise self._bad(what, f"no XML: {error}", text) from error
 
-    def _devices(self, code: int, text: str, words: str) -> dict[str, _Seen]:
+    def _devices(self, code: int, text: str, words: str, which: str = "Symmetrix/Device") -> dict[str, _Seen]:
         root = self._xml("symdev list -v", code, text, words)
         try:
-            seen = [_seen(device) for device in root.iterfind("Symmetrix/Device")]
+            seen = [_seen(device) for device in root.iterfind(which)]
         except (KeyError, ValueError) as error:
             raise self._bad("symdev list -v", f"answer of another form: {error}") from error
         return {device.number: device for device in seen}
@@ -307,6 +307,13 @@ class SymmetrixArray:
             return datetime.strptime(text, _DATE).replace(tzinfo=UTC)
         except ValueError as error:
             raise self._bad(f"BCV {bcv}", "a last action of another form", text) from error
+
+    async def related(self, transport: Transport) -> tuple[Pair, ...]:
+        """The pairs of every BCV of the array that belongs to a standard, in whatever state."""
+        parts = self._parts(await transport.run(self._read("read all pairs", _PAIRS)), ("symdev",))
+        seen = self._devices(*parts["symdev"], "Symmetrix/Device[BCV_Pair]")  # others may tell less of themselves
+        rows = [row for device in seen.values() for row in device.pairs]
+        return tuple(Pair(canonical(seen[std].serial), canonical(seen[bcv].serial)) for std, bcv, _, _ in rows if std in seen)
 
     async def check(self, transport: Transport) -> tuple[str, ...]:
         """Whether SYMCLI is there, the array is visible, and its microcode still has TimeFinder/Mirror."""
@@ -462,6 +469,9 @@ _LOOK = f"""{_SHOWN}sym symdev -sid "$SID" list -v -devs "$DEVICES" -output xml_
 show symdev
 sym {_SYMMIR} query
 show symmir
+"""
+_PAIRS = f"""{_SHOWN}sym symdev -sid "$SID" list -v -output xml_e
+show symdev
 """
 _CHECK = f"""{_SHOWN}sym symcli
 show symcli

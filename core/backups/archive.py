@@ -40,7 +40,7 @@ from core.backups.manifest import (
     totals,
 )  # fmt: skip
 from core.backups.stores import HostStore, LocalStore, Store
-from core.backups.streams import Meter, ended_well, entries_of, pour
+from core.backups.streams import Meter, ended_well, entries_of, gathered, pour
 from core.errors import CommandFailed, Refused, SplitmountError
 from core.jsonable import to_json
 from core.transport import Command, Effect, Guard, Result, Transport
@@ -198,7 +198,7 @@ class ArchiveDriver:
 
         async with store.writing(*place) as sink, entries_of(meter) as (feed, entries):
             async with transport.stream(command) as stream:
-                while data := await stream.read():
+                async for data in gathered(stream):
                     await keep(await asyncio.to_thread(pack, feed, data))
                     meter.tell()
                 result = await stream.finish()

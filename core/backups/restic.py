@@ -17,8 +17,9 @@ from urllib.parse import quote, unquote
 
 from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
 from core.backups.manifest import Counted, added, count_trees, empty_directory, plain_directory
+from core.backups.streams import answered
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
-from core.jobs import JobEnd, JobRef, run_job
+from core.jobs import JobEnd, JobRef, job_name, run_job
 from core.secrets import without_passwords
 from core.transport import Command, Effect, Guard, Result, Status, Transport
 from core.untrusted import json_of
@@ -189,14 +190,23 @@ class ResticDriver:
     # --- backup -----------------------------------------------------------------------------------------------------
 
     async def run(self, transport: Transport, request: BackupRequest, report: Report) -> BackupRecord:
-        """Make the repository if told to, then back up as a remote job with its progress."""
-        await self._open(transport, request)
+        """Make the repository if told to, then back up as a remote job with its progress.
+
+        Each restic derives its key anew, which is slow by design: none is asked only whether it can.
+        """
+        if self._create:
+            await self._open(transport, request)
         sums = added(await _count(transport, request))
         at, taken = request.split_at.astimezone(UTC), datetime.now(UTC)
         tags = _tags(request, f"{at:{_TIME}}", f"{taken:{_TIME}}", str(sums.files), str(sums.bytes))
         text = self._backup_script(request, f"{at:%Y-%m-%d %H:%M:%S}", tags)
         summary: dict[str, Any] = {}
-        end = await _job(transport, request, "restic backup", text, lambda lines: _hear(lines, report, summary))
+        try:
+            end = await _job(transport, request, "restic backup", text, lambda lines: _hear(lines, report, summary))
+        except CommandFailed:
+            if not self._create:
+                await self._open(transport, request)  # a repository that is not there, or cannot be opened, is told as such
+            raise
         if "snapshot_id" not in summary:
             raise ParseError(request.host, "restic backup", "no snapshot in its summary", _tail(end.stdout))
         snapshot = str(summary["snapshot_id"])
@@ -348,7 +358,7 @@ async def _job(
     guard: Guard = Guard.REPOSITORY,
 ) -> JobEnd:
     """A remote job of ours to its good end; CommandFailed, Refused (90) or OutcomeUnknown otherwise."""
-    place = f"{request.job_dir}/{title.replace(' ', '-')}"
+    place = f"{request.job_dir}/{job_name(title)}"
     command = Command(request.host, title, text, Effect.CHANGE, live=True, timeout=DAY, guard=guard)
     end = await run_job(transport, command, JobRef(request.host, request.job_dir, place, request.become), heard)
     where = f"{request.host}: {title}"
@@ -474,10 +484,4 @@ def _said(result: Result) -> str:
 
 
 def _good(result: Result) -> Result:
-    where = f"{result.command.host}: {result.command.title}"
-    if result.status is Status.UNKNOWN:
-        kind = OutcomeUnknown if result.command.effect is Effect.CHANGE else CommandFailed
-        raise kind(f"{where}: {result.reason}")
-    if result.status is Status.FAILED:
-        raise CommandFailed(f"{where}: {_said(result)}")
-    return result
+    return answered(result, _said(result))

@@ -12,8 +12,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from core.errors import CommandFailed, OutcomeUnknown, Refused
-from core.transport import Command, Effect, Guard, Result, Status, Transport
+from core.backups.streams import answered
+from core.errors import CommandFailed, Refused
+from core.transport import Command, Effect, Guard, Result, Transport
 
 PIECE = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -78,6 +79,7 @@ class LocalStore:
                 yield _File(file.write)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
+            _sync(path.parent)
         except OSError as error:
             raise CommandFailed(f"{path}: {error.strerror}") from error
 
@@ -103,6 +105,8 @@ class LocalStore:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.mkdir(mode=0o700)
+            for directory in (path.parent, path.parent.parent):
+                _sync(directory)
         except OSError as error:
             raise CommandFailed(f"{path}: {error.strerror}") from error
 
@@ -113,9 +117,8 @@ class LocalStore:
             if target.exists():
                 raise CommandFailed(f"{target} exists already")
             source.rename(target)
-            directory = os.open(target.parent, os.O_RDONLY)
-            os.fsync(directory)
-            os.close(directory)
+            for directory in dict.fromkeys((target.parent, source.parent)):
+                _sync(directory)
         except OSError as error:
             raise CommandFailed(f"{target}: {error.strerror}") from error
 
@@ -131,6 +134,15 @@ class LocalStore:
         while not path.exists() and path != path.parent:
             path = path.parent
         return "" if path.is_dir() and os.access(path, os.W_OK) else f"{path} is not writable here"
+
+
+def _sync(directory: Path) -> None:
+    """Make the names in a directory survive a loss of power."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class _File:
@@ -202,9 +214,4 @@ class HostStore:
 
 
 def _good(result: Result) -> Result:
-    where = f"{result.command.host}: {result.command.title}"
-    if result.status is Status.UNKNOWN:
-        raise OutcomeUnknown(f"{where}: {result.reason}")
-    if result.status is Status.FAILED:
-        raise CommandFailed(f"{where}: {result.stderr.strip() or result.exit_status}")
-    return result
+    return answered(result, result.stderr.strip() or str(result.exit_status))

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from core.backups.base import Progress, Report
 from core.backups.manifest import Entry, Feed, read_entries
 from core.errors import CommandFailed, OutcomeUnknown, Refused, TransportError
-from core.transport import ByteStream, Command, Result, Status, Transport
+from core.transport import ByteStream, Command, Effect, Result, Status, Transport
 
 TOLD = 0.1  # seconds between two reports of progress
+GATHERED = 256 << 10  # bytes: the work on a piece begins in a thread, which costs as much for 32 KiB as for these
 
 
 async def pour(transport: Transport, command: Command, pieces: AsyncIterator[bytes], meter: Meter) -> str:
@@ -27,6 +28,20 @@ async def pour(transport: Transport, command: Command, pieces: AsyncIterator[byt
     if not whole:
         raise CommandFailed(f"{command.host}: {command.title}: tar ended before all was sent to it")
     return result.stderr
+
+
+async def gathered(stream: ByteStream) -> AsyncIterator[bytes]:
+    """The bytes of a stream in pieces that are worth a thread's beginning; only the last may be smaller."""
+    held: list[bytes] = []
+    size = 0
+    while data := await stream.read():
+        held.append(data)
+        size += len(data)
+        if size >= GATHERED:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
 
 
 async def _send(stream: ByteStream, pieces: AsyncIterator[bytes], meter: Meter) -> bool:
@@ -86,6 +101,19 @@ def _read(feed: Feed, meter: Meter) -> list[Entry]:
         return read_entries(feed, meter.passed)
     finally:
         feed.drain()
+
+
+def answered(result: Result, said: str) -> Result:
+    """The result of a good end. CommandFailed with what was `said`; OutcomeUnknown where a change's end was not seen.
+
+    A read whose end was not seen has failed: it left nothing that could be unknown.
+    """
+    where = f"{result.command.host}: {result.command.title}"
+    if result.status is Status.UNKNOWN:
+        raise (OutcomeUnknown if result.command.effect is Effect.CHANGE else CommandFailed)(f"{where}: {result.reason}")
+    if result.status is Status.FAILED:
+        raise CommandFailed(f"{where}: {said}")
+    return result
 
 
 def ended_well(result: Result, meanwhile: str) -> None:

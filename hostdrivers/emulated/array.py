@@ -40,6 +40,7 @@ class Word(StrEnum):
 
 # A pair in one of these holds its BCV, which no host can then see; in the rest the two devices are apart.
 COUPLED = frozenset({Word.SYNC_IN_PROG, Word.SYNCHRONIZED, Word.REST_IN_PROG, Word.RESTORED})
+COPYING = frozenset({Word.SYNC_IN_PROG, Word.REST_IN_PROG})
 _APART = (Word.SPLIT, Word.SPLIT_BEFORE_SYNC, Word.SPLIT_NO_INC, Word.SPLIT_BEFORE_REST, Word.INVALID)
 
 # From which words each operation may start.
@@ -65,15 +66,14 @@ class Impossible(Exception):
 class Disk:
     """A device; `written` are the tracks that are no holes. `serial` is what hosts see: SSDDDPPP, port 000."""
 
-    def __init__(self, array: Array, number: str, size: int, path: Path, *, bcv: bool) -> None:
-        """Make the sparse file; whatever was there is gone."""
+    def __init__(self, array: Array, number: str, size: int, file: int, base: int, *, bcv: bool) -> None:
+        """Its bytes are those of the array's sparse file from `base` on: a file each would be more than a process may open."""
         self.number, self.size, self.bcv = number, size, bcv
         self.serial = f"{array.symid[-2:]}{number}000"
         self.written: set[int] = set()
         self.enabled = True
         self._array = array
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.ftruncate(self._file, size)
+        self._file, self._base = file, base
 
     @property
     def tracks(self) -> int:
@@ -96,7 +96,7 @@ class Disk:
         """Bytes as a host writes them: the pairs of the device hear of each track. NotReady, or ValueError as `read`."""
         tracks = self._span(offset, len(data))
         self._array.fetch(self, tracks)
-        os.pwrite(self._file, data, offset)
+        os.pwrite(self._file, data, self._base + offset)
         self.written.update(tracks)
         self._array.wrote(self, tracks)
 
@@ -104,9 +104,16 @@ class Disk:
         """All its bytes as they lie in the array, ready or not; for tests."""
         return self._bytes(0, self.size, range(self.tracks))
 
+    def image_of(self, track: int) -> bytes:
+        """The bytes of one track as they lie in the array; for tests."""
+        return self._bytes(track * TRACK, TRACK, range(track, track + 1))
+
     def stored(self) -> bytes:
         """The bytes of its written tracks, in their order; for tests."""
-        return b"".join(os.pread(self._file, TRACK, track * TRACK) for track in sorted(self.written))
+        return b"".join(self._stored(track) for track in sorted(self.written))
+
+    def _stored(self, track: int) -> bytes:
+        return os.pread(self._file, TRACK, self._base + track * TRACK)
 
     def _bytes(self, offset: int, length: int, tracks: range) -> bytes:
         """What lies in the file, without reading its holes: the system would fill its cache with zeros for them."""
@@ -115,21 +122,17 @@ class Disk:
         data, end = bytearray(length), offset + length
         for track in self.written.intersection(tracks):
             first, last = max(offset, track * TRACK), min(end, (track + 1) * TRACK)
-            data[first - offset : last - offset] = os.pread(self._file, last - first, first)
+            data[first - offset : last - offset] = os.pread(self._file, last - first, self._base + first)
         return bytes(data)
 
     def take(self, other: Disk, track: int) -> None:
         """Copy a track inside the array; a hole clears what is here, and stays a hole where nothing was."""
         if track in other.written:
-            os.pwrite(self._file, os.pread(other._file, TRACK, track * TRACK), track * TRACK)
+            os.pwrite(self._file, other._stored(track), self._base + track * TRACK)
             self.written.add(track)
         elif track in self.written:
-            os.pwrite(self._file, bytes(TRACK), track * TRACK)
+            os.pwrite(self._file, bytes(TRACK), self._base + track * TRACK)
             self.written.discard(track)
-
-    def close(self) -> None:
-        """Let the file go."""
-        os.close(self._file)
 
     def _span(self, offset: int, length: int) -> range:
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -208,8 +211,11 @@ class Array:
         self.words: dict[str, str] = {}
         self.hangs: dict[str, asyncio.Event] = {}
         self.done = Counter[str]()  # how often each verb was done, over all pairs at once
-        self._root = root
+        self.at_split: list[Callable[[Sequence[tuple[Disk, Disk]]], None]] = []  # who wants to look at the instant of a split
         root.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(root / symid, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._size = 0  # of the devices so far
+        self._still = True  # no copy and no split is under way
 
     # --- devices ----------------------------------------------------------------------------------------------------
 
@@ -219,7 +225,9 @@ class Array:
         if len(number) != 3 or number in self.devices or cylinders <= 0:
             raise ValueError(f"device {number} cannot be made with {cylinders} cylinders, or is there already")
         size = cylinders * TRACKS_PER_CYLINDER * TRACK
-        self.devices[number] = Disk(self, number, size, self._root / f"{self.symid}-{number}", bcv=bcv)
+        self.devices[number] = Disk(self, number, size, self._file, self._size, bcv=bcv)
+        self._size += size
+        os.ftruncate(self._file, self._size)
         return self.devices[number]
 
     def disk(self, number: str) -> Disk:
@@ -241,9 +249,10 @@ class Array:
         disk.enabled = on and disk.number not in self.stays_not_ready
 
     def close(self) -> None:
-        """Close all files."""
-        for disk in self.devices.values():
-            disk.close()
+        """Let the file go."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
         self.devices.clear()
         self.relations.clear()
 
@@ -256,7 +265,7 @@ class Array:
 
     def fetch(self, disk: Disk, tracks: Iterable[int]) -> None:
         """Bring tracks to a standard that is being restored, before a host touches them."""
-        for relation in self._of(disk, Word.REST_IN_PROG):
+        for relation in () if self._still else self._of(disk, Word.REST_IN_PROG):
             for track in relation.left.intersection(tracks):
                 self._restore_track(relation, track)
                 relation.early.add(track)
@@ -284,11 +293,14 @@ class Array:
 
     def settle(self) -> None:
         """Bring every copy and split to where it is by the clock."""
+        if self._still:  # a large estate is asked often, and moves seldom
+            return
         for relation in self.relations.values():
-            if relation.word in {Word.SYNC_IN_PROG, Word.REST_IN_PROG}:
+            if relation.word in COPYING:
                 self._advance(relation)
             elif relation.word is Word.SPLIT_IN_PROG and self.now() >= relation.began + self.split_time:
                 relation.word = Word.SPLIT
+        self._still = not any(r.word in COPYING or r.word is Word.SPLIT_IN_PROG for r in self.relations.values())
 
     def _advance(self, relation: Relation) -> None:
         stuck = relation.bcv.number in self.never_synchronised
@@ -335,8 +347,9 @@ class Array:
         one, other = self.disk(std), self.disk(bcv)
         relation = self.relation(one, other) or Relation(one, other, word, self.now())
         relation.word, relation.began = word, self.now()
-        relation.todo = range(one.tracks) if word in {Word.SYNC_IN_PROG, Word.REST_IN_PROG} else ()
+        relation.todo = range(one.tracks) if word in COPYING else ()
         self.relations[other.number] = relation
+        self._still = False
 
     def require(self, action: str, pairs: Iterable[tuple[Disk, Disk]]) -> None:
         """Impossible unless each pair is in a state from which the action may start, and its BCV is free for it."""
@@ -384,6 +397,7 @@ class Array:
         relation.word, relation.todo, relation.done = word, todo, 0
         relation.std_changed, relation.bcv_changed, relation.again, relation.early = set(), set(), set(), set()
         relation.began = relation.last_action = at
+        self._still = False
 
     def split(self, pairs: Sequence[tuple[Disk, Disk]], *, force: bool = False, not_ready: bool = False) -> None:
         """Take all pairs apart at one instant; forced before a copy was done, what is missing stays in the tables."""
@@ -399,8 +413,11 @@ class Array:
             else:
                 relation.word = Word.SPLIT_IN_PROG if self.split_time else Word.SPLIT
             relation.began = relation.last_action = at
+            self._still = False
             self.switch(bcv, on=not not_ready)
         self.done["split"] += 1
+        for look in self.at_split:
+            look(pairs)
 
     def cancel(self, pairs: Sequence[tuple[Disk, Disk]]) -> None:
         """Dissolve pairs that are apart."""

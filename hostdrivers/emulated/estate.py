@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 import yaml
@@ -24,7 +24,10 @@ from hostdrivers.emulated.machine import Machine, Slot
 from hostdrivers.emulated.management import Management, Plain
 from hostdrivers.emulated.server import Front
 
-MANAGEMENT, VAULT = "symadm", "vault"
+if TYPE_CHECKING:
+    from hostdrivers.emulated.oracle import Oracle
+
+MANAGEMENT, VAULT, REPOSITORY = "symadm", "vault", "/backup"
 MB = 1 << 20
 SETS_PER_ARRAY = 16
 RATE = 20_000.0  # tracks a second that the array copies: slow enough to be seen
@@ -34,7 +37,10 @@ _CYLINDER = TRACK * TRACKS_PER_CYLINDER
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One replication set of the estate, with its two hosts. `pairs` are (STD, BCV) by device number."""
+    """One replication set of the estate, with its two hosts. `pairs` are (STD, BCV) by device number.
+
+    `application` is what the configuration says of its database, `database` that of the source; None where there is none.
+    """
 
     set_name: str
     source: Machine
@@ -43,6 +49,8 @@ class Family:
     pairs: tuple[tuple[Disk, Disk], ...]
     prefix: str
     array: Array
+    application: Mapping[str, object] | None = None
+    database: Oracle | None = None
 
 
 Builder = Callable[[Array], Family]
@@ -86,7 +94,7 @@ class Estate:
             array.rate = RATE
         management = [Management(self._managed(name), array) for name, array in self.arrays.items()]
         self.vault = Plain(VAULT)
-        self.vault.root.mkdir("/backup", True)
+        self.vault.root.mkdir(REPOSITORY, True)
         self.suffix = "_b"
         self._on: set[str] = set()
         hosts = [m for f in self.families for m in (f.source, f.target)]
@@ -117,6 +125,7 @@ class Estate:
 
     async def start(self) -> None:
         """Listen, and write configuration, key and known_hosts."""
+        asyncio.get_running_loop().set_exception_handler(once_more)
         key = self.directory / "id_ed25519"
         asyncssh.generate_private_key("ssh-ed25519", comment="splitmount demo").write_private_key(key)
         key.chmod(0o600)
@@ -142,7 +151,8 @@ class Estate:
                 "volume_groups": list(f.groups),
                 "mount": {"prefix": f.prefix},
                 "group_suffix": self.suffix,
-                "backup": {"driver": "archive", "repository": "/backup", "host": VAULT},
+                "backup": {"driver": "archive", "repository": REPOSITORY, "host": VAULT},
+                **({"application": dict(f.application)} if f.application else {}),
             }
             for f in self.families
         }
@@ -169,6 +179,7 @@ class Estate:
             for name, fault in FAULTS.items()
             for role, family, machine in self._roles()
             if role in fault.at and (not fault.families or family.source.os in fault.families)
+            if family.database is not None or not fault.database
         }
 
     def _roles(self) -> Iterator[tuple[str, Family, Machine]]:
@@ -197,6 +208,18 @@ class Estate:
             await front.close()
         for array in self.arrays.values():
             array.close()
+
+
+def once_more(loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+    """Run a callback again that found its context entered by another thread; whoever waits for it would wait for ever.
+
+    The sandboxed shell calls us from threads of its own in the very context in which it has the loop answer.
+    """
+    handle, error = told.get("handle"), told.get("exception")
+    if handle is not None and isinstance(error, RuntimeError) and "cannot enter context" in str(error):
+        loop.call_later(0.001, handle._run)  # noqa: SLF001  there is no other way to run it again
+    else:
+        loop.default_exception_handler(told)
 
 
 class RunningEstate:

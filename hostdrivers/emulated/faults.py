@@ -16,6 +16,7 @@ from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.array import Word
 from hostdrivers.emulated.linux_lvm import LinuxLvm
 from hostdrivers.emulated.machine import Machine, Slot
+from hostdrivers.emulated.oracle import FULL
 from hostdrivers.emulated.volumes import read_label, write_label
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An accident. `at` are the roles of hosts on which it can be switched on; `families` the systems, empty for all."""
+    """An accident. `at` are the roles of hosts on which it can be switched on; `families` the systems, empty for all.
+
+    `database`: it needs an Oracle on the source.
+    """
 
     sentence: str
     at: tuple[str, ...]
     act: Callable[[Scene, bool], None]
     families: tuple[str, ...] = ()
+    database: bool = False
 
 
 def _flag(name: str) -> Callable[[Scene, bool], None]:
@@ -53,15 +58,19 @@ def _flag(name: str) -> Callable[[Scene, bool], None]:
 
 
 def _mixed(scene: Scene, on: bool) -> None:
-    if on:
-        scene.family.array.split([scene.family.pairs[0]])
+    array, first = scene.family.array, scene.family.pairs[0]
+    if on and array.word(*first) is Word.SPLIT:
+        array.establish([first])
+    elif on:
+        array.split([first])
 
 
 def _never(scene: Scene, on: bool) -> None:
     array, (std, bcv) = scene.family.array, scene.family.pairs[-1]
     (array.never_synchronised.add if on else array.never_synchronised.discard)(bcv.number)
     if on:
-        array.split([(std, bcv)])
+        if array.word(std, bcv) is not Word.SPLIT:
+            array.split([(std, bcv)])
         array.establish([(std, bcv)], full=True)
 
 
@@ -167,11 +176,18 @@ def _foreign(scene: Scene, on: bool) -> None:
             write_label(std, label[0], replace(label[1], facts={**label[1].facts, "system_id": identity}))
 
 
+def _in_backup(scene: Scene, on: bool) -> None:
+    oracle = scene.family.database
+    assert oracle is not None  # noqa: S101  for the type checker; the table has it where there is one
+    for one in oracle.instances.values():
+        (oracle.begin_backup if on else oracle.end_backup)(one)
+
+
 FAULTS: Mapping[str, Fault] = {
     "duplicate-identity": Fault("the target sees a standard: two devices of one identity", (TARGET,), _sees_standard),
     "autoactivated": Fault("the target activates what appears by itself", (TARGET,), _flag("autoactivate"), ("linux",)),
     "name-taken": Fault("the copy's name is a group's on the target already", (TARGET,), _name_taken),
-    "mixed-states": Fault("one pair of the set is split, the others are established", (SOURCE,), _mixed),
+    "mixed-states": Fault("some pairs of the set are split, the others are established", (SOURCE,), _mixed),
     "never-synchronises": Fault("one pair never finishes its copy", (SOURCE,), _never),
     "invalid-pair": Fault("a pair is invalid: its copy failed", (SOURCE,), _invalid),
     "unknown-state": Fault("the array says a word for a pair that nobody knows", (SOURCE,), _unknown_word),
@@ -186,5 +202,7 @@ FAULTS: Mapping[str, Fault] = {
     "command-hangs": Fault("a command on the array's management host never answers", (SOURCE,), _hangs),
     "connection-lost": Fault("the connection breaks in the middle of each change", (SOURCE, TARGET), _lost),
     "host-lost": Fault("the host is dead: nobody answers there", (SOURCE, TARGET), _dead),
+    FULL: Fault("the database's archive area takes no more", (SOURCE,), _flag(FULL), database=True),
+    "in-backup-mode": Fault("somebody put the database into backup mode and forgot it", (SOURCE,), _in_backup, database=True),
     "locale": Fault("the host answers in another language whatever it is told", (SOURCE, TARGET), _flag("locale")),
 }

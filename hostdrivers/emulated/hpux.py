@@ -45,6 +45,7 @@ class Hpux(HpuxFiles):
     """The host. `agile` names devices /dev/disk/diskN, as 11.31 does, beside the old names."""
 
     os = "hpux"
+    no_file = "{} not found"
     system_group = "sys"
 
     def __init__(self, name: str, slots: list[Slot] | tuple[Slot, ...] = (), *, agile: bool = False) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.filesystem import Damaged
-from hostdrivers.emulated.machine import Machine, Mounted, Sink, options
+from hostdrivers.emulated.machine import Machine, Mounted, options
 from hostdrivers.emulated.program import Answer, Call, Failed, Program, Usage
 from hostdrivers.emulated.tools import common_programs, reads_input
 from hostdrivers.emulated.volumes import VolumeBytes
@@ -26,6 +26,7 @@ OWN_MOUNTS = (
     ("dev", "/dev", "devtmpfs", "rw,relatime,mode=755"), ("/dev/vda", "/", "ext4", "rw,relatime"),
     ("tmpfs", "/run", "tmpfs", "rw,relatime,mode=755"),
 )  # fmt: skip
+OWN_DISK = (4 << 30, 1 << 30)  # bytes of the root filesystem, and how many are used
 _RELEASE = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm), emulated"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n'
 _KINDS = ("ext4", "xfs")
 _MOUNT_WORDS = frozenset("defaults rw ro nodev nosuid noexec noatime relatime nouuid".split())  # noqa: SIM905  one list of words
@@ -35,6 +36,8 @@ class LinuxFiles(Machine):
     """The part of a Linux host that knows files and mounts; `node_bytes` is LVM's."""
 
     os = "linux"
+    no_file = "ls: cannot access '{}': No such file or directory"
+    not_found = "bash: line 1: {}: command not found"
     system_group = "root"
     gnu = "/usr/bin"
 
@@ -65,11 +68,6 @@ class LinuxFiles(Machine):
     def held(self, name: str) -> list[Mounted]:
         """The mounts of a mapped volume."""
         return [m for m in self.mounts.values() if m.device == f"/dev/mapper/{name}"]
-
-    async def run(self, script: str, out: Sink, err: Sink, lines: Any = None) -> int:
-        """As every host; `read word` from a live channel is `line`, which the sandboxed shell can do."""
-        live = re.sub(r"^read word\b", "word=`line`", script, flags=re.MULTILINE) if lines is not None else script
-        return await super().run(live, out, err, lines)
 
     # --- mounts -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +124,7 @@ class LinuxFiles(Machine):
         table: dict[str, Callable[[Call], Answer]] = {
             "findmnt": self._findmnt, "mountpoint": self._mountpoint, "mount": self._mount, "umount": self._umount,
             "fsfreeze": self._fsfreeze, "fsck": self._fsck, "e2fsck": self._fsck, "xfs_repair": self._fsck, "blkid": self._blkid, "fuser": self._fuser, "uname": self._uname,
-            "test": self._test, "[": self._test, "mkdir": self._mkdir, "date": self._date,
+            "test": self._test, "[": self._test, "mkdir": self._mkdir, "date": self._date, "df": self._df,
         }  # fmt: skip
         return {
             **table,
@@ -184,6 +182,14 @@ class LinuxFiles(Machine):
             return Answer(json.dumps({"filesystems": picked}, indent=3, ensure_ascii=False) + "\n")
         title = "" if "n" in found else " ".join(c.upper() for c in columns) + "\n"
         return Answer(title + "".join(" ".join(str(r[c] or "") for c in columns).rstrip() + "\n" for r in picked))
+
+    def _df(self, call: Call) -> Answer:
+        found, rest = options(call.argv, "kPhT", "", "df: invalid option")
+        rows = [r for r in self.rows() if r["size"] or r["target"] == "/"]
+        if odd := [w for w in rest if w not in {r[c] for r in rows for c in ("target", "source")}]:
+            raise Usage(f"df: {odd[0]}: No such file or directory")
+        wanted = [r for r in rows if not rest or {r["target"], r["source"]} & set(rest)]
+        return Answer(_df_table(wanted, human="h" in found, kinds="T" in found))
 
     def _mountpoint(self, call: Call) -> Answer:
         found, rest = options(call.argv, "qd", "", "mountpoint: bad usage")
@@ -355,4 +361,21 @@ _FILES: Mapping[str, Callable[[LinuxFiles, str], bool]] = {
     "-d": lambda m, p: m.kind_of(p) == "directory", "-b": lambda m, p: m.is_block(p), "-r": lambda m, p: bool(m.kind_of(p)),
     "-w": lambda m, p: bool(m.kind_of(p)), "-x": lambda m, p: bool(m.kind_of(p)),
     "-s": lambda m, p: m.kind_of(p) == "file" and bool(m.read_file(p)),
+    "-h": lambda m, p: bool(m.root.exists(p)) and m.root.stat(p)["file_type"] == "symlink",
 }  # fmt: skip
+
+
+def _df_table(rows: list[dict[str, Any]], *, human: bool, kinds: bool) -> str:
+    """The table of `df`: texts to the left, numbers to the right, each column as wide as its widest."""
+    titles = ("Size", "Used", "Avail") if human else ("1K-blocks", "Used", "Available")
+    table = [("Filesystem", "Type", *titles, "Use%", "Mounted on")]
+    for row in rows:
+        size, used = (row["size"], row["used"]) if row["size"] else OWN_DISK
+        numbers = (f"{n / (1 << 20):.0f}M" if human else str(n >> 10) for n in (size, used, size - used))
+        table.append((row["source"], row["fstype"], *numbers, f"{-(-100 * used // size)}%", row["target"]))
+    columns = [c for c in range(7) if kinds or c != 1]
+    widths = {c: max(len(line[c]) for line in table) for c in columns}
+    return "".join(
+        " ".join(line[c] if c == 6 else line[c].ljust(widths[c]) if c < 2 else line[c].rjust(widths[c]) for c in columns) + "\n"
+        for line in table
+    )

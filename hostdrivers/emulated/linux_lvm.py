@@ -235,8 +235,11 @@ class LinuxLvm(LinuxFiles):
                 one = self.maps[name]
                 raise Failed(f"  Logical volume {one.group}/{one.volume.name} contains a filesystem in use.", NOT_FOUND)
         for name in names:
-            self.show_map(name, self.maps[name], gone=True)
-            del self.maps[name]
+            self.unmap(name)
+
+    def unmap(self, name: str) -> None:
+        """Take a device-mapper device away."""
+        self.show_map(name, self.maps.pop(name), gone=True)
 
     # --- commands -------------------------------------------------------------------------------------------------------
 
@@ -355,8 +358,16 @@ class LinuxLvm(LinuxFiles):
         return Answer("", f"  WARNING: Inconsistent metadata found for VG {group.name}.\n" if mixed else "")
 
     def _dmsetup(self, call: Call) -> Answer:
-        if not call.argv or call.argv[0] not in ("info", "ls"):
-            raise Usage("dmsetup: this emulator knows info -c and ls")
+        if not call.argv or call.argv[0] not in ("info", "ls", "remove"):
+            raise Usage("dmsetup: this emulator knows info -c, ls and remove")
+        if call.argv[0] == "remove":
+            for name in [w for w in call.argv[1:] if w != "--retry"]:
+                if name not in self.maps:
+                    raise Failed(f"Device {name} not found\nCommand failed.")
+                if self.held(name):
+                    raise Failed(f"device-mapper: remove ioctl on {name}  failed: Device or resource busy\nCommand failed.")
+                self.unmap(name)
+            return Answer()
         if call.argv[0] == "ls":
             return Answer("".join(f"{n}\t(253:{m.number})\n" for n, m in sorted(self.maps.items())) or "No devices found\n")
         line = parse("dmsetup", [w for w in call.argv[1:] if w != "-c"])

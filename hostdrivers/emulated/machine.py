@@ -75,6 +75,8 @@ class Machine:
     modern: frozenset[str] = frozenset()
     gnu = "/opt/freeware/bin"
     system_group = "system"
+    not_found = "sh: {}:  not found."
+    no_file = "ls: 0653-341 The file {} does not exist."
 
     def __init__(self, name: str, slots: Iterable[Slot] = ()) -> None:
         """`name` is the host's own; `slots` are the devices that the array shows to it."""
@@ -83,6 +85,9 @@ class Machine:
         self.root = empty_tree()
         self.mounts: dict[str, Mounted] = {}
         self.faults = Faults()
+        self.at_unmount: list[Callable[[str], None]] = []  # who wants to look before a filesystem is let go
+        self.holders: list[Callable[[str], bool]] = []  # software that may work in a filesystem
+        self.added: dict[str, Program] = {}  # commands of software that was installed
         self.background: set[asyncio.Task[None]] = set()
         directories = ("/bin", "/dev", "/etc", "/tmp", "/var/tmp", "/usr/bin", "/usr/sbin", "/sbin", "/root")  # noqa: S108  not ours
         for directory in (*directories, self.gnu):
@@ -156,6 +161,8 @@ class Machine:
     def unmount(self, point: str) -> None:
         """Write everything back, let go, and show again what was hidden."""
         held = self.mounts[point]
+        for look in self.at_unmount:
+            look(point)
         self.sync_one(held)
         if not held.read_only:
             filesystem.write_header(held.volume, replace(held.header, clean=True))
@@ -164,8 +171,8 @@ class Machine:
         filesystem.unpack(held.beneath, self.root, point)
 
     def busy(self, point: str) -> bool:
-        """Whether somebody works there: an accident."""
-        return bool({"busy", f"busy:{point}"} & self.faults.on)
+        """Whether somebody works there: software that was installed, or an accident."""
+        return bool({"busy", f"busy:{point}"} & self.faults.on) or any(holds(point) for holds in self.holders)
 
     def users(self, call: Call) -> Answer:
         """What `fuser` prints: the processes on its output, the names on the other."""
@@ -217,22 +224,49 @@ class Machine:
     # --- the shell --------------------------------------------------------------------------------------------------
 
     async def run(self, script: str, out: Sink, err: Sink, lines: asyncio.StreamReader | None = None) -> int:
-        """Run a script as root's shell would; the exit status. `lines` is the standard input that `line` reads from."""
-        shell = self.shell(lines)
-        result = await shell.execute(script, capture=False, stdout=out, stderr=err)
+        """Run a script as root's shell would; the exit status. `lines` is the standard input that `line` reads from.
+
+        `read word` from a live channel is `line`, which the sandboxed shell can do.
+        """
+        if lines is not None:
+            script = re.sub(r"^read word\b", "word=`line`", script, flags=re.MULTILINE)
+
+        spoke = False
+
+        async def say(data: bytes) -> None:
+            nonlocal spoke
+            spoke = True
+            await out(data)
+
+        async def own(data: bytes) -> None:
+            nonlocal spoke
+            spoke = True
+            await err(self.in_own_words(data))
+
+        for _ in range(_TRIES):
+            result = await self.shell(lines).execute(script, capture=False, stdout=say, stderr=own)
+            if spoke or _TOO_SLOW not in (result.error or ""):
+                break
+        if result.error is not None:  # the sandbox's own: a syntax error, or a limit of its time
+            await err(f"sh: {result.error}\n".encode())
         self.sync()
         return int(result.exit_code)
+
+    def in_own_words(self, errors: bytes) -> bytes:
+        """What the sandboxed shell says of a command that is not there, as this system's shell says it."""
+        return _NOT_FOUND.sub(lambda found: self.not_found.format(found[1].decode()).encode(), errors)
 
     def shell(self, lines: asyncio.StreamReader | None = None) -> bashkit.Bash:
         """A shell on this host's files, mounts and commands."""
         many = 1_000_000  # commands and rounds: a script ends by itself, or by whoever sent it
         shell = bashkit.Bash(
-            username="root", hostname=self.name, timeout_seconds=86_400.0, max_commands=many, max_loop_iterations=many
+            username="root", hostname=self.name, cwd="/", timeout_seconds=86_400.0, max_commands=many, max_loop_iterations=many
         )
         shell.mount("/", self.root)
-        table: dict[str, Program] = dict.fromkeys(MODERN - self.modern, _missing)
+        table: dict[str, Program] = dict.fromkeys(MODERN - self.modern, self._missing)
         table |= common_programs(self, lines)
         table |= self.programs()
+        table |= self.added
         table["type"] = _type(frozenset(table) - (MODERN - self.modern), frozenset(shell.capabilities().builtins) - MODERN)
         for name, program in table.items():
             command = _adapted(self, program)
@@ -243,6 +277,14 @@ class Machine:
                 for directory in ("/usr/bin", "/usr/sbin", "/sbin"):
                     shell.add_command(f"{directory}/{name}", command)
         return shell
+
+    def _missing(self, call: Call) -> Answer:
+        return Answer("", self.not_found.format(call.name) + "\n", 127)
+
+
+# The sandbox gives up a script that it has not read after 5 s by the clock: on a machine with far too much to do, before anything ran.
+_TOO_SLOW, _TRIES = "parser timeout", 5
+_NOT_FOUND = re.compile(rb"bash: line \d+: (\S+): command not found(?:\. Did you mean: [^\n]*)?")
 
 
 def _type(commands: frozenset[str], builtins: frozenset[str]) -> Program:
@@ -255,10 +297,6 @@ def _type(commands: frozenset[str], builtins: frozenset[str]) -> Program:
         )
 
     return program
-
-
-def _missing(call: Call) -> Answer:
-    return Answer("", f"sh: {call.name}:  not found.\n", 127)
 
 
 def _adapted(machine: Machine, program: Program) -> Callable[[bashkit.CommandContext], Awaitable[int]]:

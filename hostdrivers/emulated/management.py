@@ -14,6 +14,9 @@ class Plain(Machine):
     """A host of which nothing is asked but files: the one that keeps the backups."""
 
     os = "linux"
+    system_group = "root"
+    no_file = "ls: cannot access '{}': No such file or directory"
+    not_found = "bash: line 1: {}: command not found"
 
     def programs(self) -> dict[str, Program]:
         """What scripts ask of any host."""
@@ -23,7 +26,7 @@ class Plain(Machine):
         found, rest = options(call.argv, "anrsvm", "", "usage: uname [-anrsvm]", 2)
         if rest:
             raise Usage("usage: uname [-anrsvm]", 2)
-        return Answer(f"{self.name}\n" if "n" in found else "SunOS\n")
+        return Answer(f"{self.name}\n" if "n" in found else "Linux\n")
 
 
 class Management(Plain):

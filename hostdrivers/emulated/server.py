@@ -97,6 +97,8 @@ class Front:
             words = _words(command)
             if words[:2] in (["/bin/sh", "-c"], ["sh", "-c"]) and len(words) == 3:
                 script = words[2]
+            if (counted := re.match(r"s=`dd bs=1 count=(\d+) ", script)) is not None:  # the script comes first on the input
+                script = (await process.stdin.readexactly(int(counted[1]))).decode("utf-8", "surrogateescape")
             lines = await _pump(process, self._pumps)
         self.commands.append(script)
         if "launch && look" in script:
@@ -139,7 +141,12 @@ class Front:
                 process.stdout.write(data)
                 await process.stdout.drain()
 
-            await shell.execute(line.decode("utf-8", "replace"), capture=False, stdout=say, stderr=say)
+            async def complain(data: bytes) -> None:
+                await say(self.machine.in_own_words(data))
+
+            done = await shell.execute(line.decode("utf-8", "replace"), capture=False, stdout=say, stderr=complain)
+            if done.error is not None:
+                await say(f"sh: {done.error}\n".encode())
             self.machine.sync()
         process.exit(0)
 

@@ -24,7 +24,9 @@ class Solaris(VxGroups):
     """The host. `enclosures` names disks after their array, as VxVM 4 and later can; before, a disk is c1t0d0s2."""
 
     os = "solaris"
+    not_found = "sh: {}: not found"
     system_group = "sys"
+    no_file = "{}: No such file or directory"
 
     def __init__(
         self, name: str, slots: Iterable[Slot] = (), *, release: tuple[int, int] = (5, 1), enclosures: bool = False

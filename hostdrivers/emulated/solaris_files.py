@@ -94,7 +94,7 @@ class SolarisFiles(Machine):
         table: dict[str, Callable[[Call], Answer]] = {
             "mount": self._mount, "umount": self._umount, "fsck": self._fsck, "fstyp": self._fstyp, "df": self._df,
             "lockfs": self._lockfs, "uname": self._uname, "fuser": self._fuser, "date": self._date, "id": self._id,
-            "/usr/xpg4/bin/id": tools.id_posix,
+            "/usr/xpg4/bin/id": lambda call: tools.id_posix(self, call),
         }  # fmt: skip
         return {**table, "compress": tools.reads_input(_compress), "uncompress": lambda call: _uncompress(self, call),
                 "cksum": tools.reads_input(lambda call: _cksum(self, call))}  # fmt: skip

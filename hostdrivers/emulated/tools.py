@@ -11,6 +11,7 @@ import stat
 import tarfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import bashkit
@@ -54,7 +55,7 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
         "cat": reads_input(cat),
         "ls": lambda call: _ls(machine, call),
         "ll": lambda call: _ls(machine, replace(call, argv=("-l", *call.argv))),
-        "id": id_posix,
+        "id": lambda call: id_posix(machine, call),
         "dd": reads_input(lambda call: _dd(machine, call)),
         "find": lambda call: _find(machine, call),
         "sync": lambda call: _sync(machine, call),
@@ -65,13 +66,13 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
     return table
 
 
-def id_posix(call: Call) -> Answer:
+def id_posix(machine: Machine, call: Call) -> Answer:
     """`id`, and `id -u`."""
     if call.argv == ("-u",):
         return Answer("0\n")
     if call.argv:
         raise Usage("usage: id [-u]")
-    return Answer("uid=0(root) gid=0(system)\n")
+    return Answer(f"uid=0(root) gid=0({machine.system_group})\n")
 
 
 def _cat(machine: Machine, call: Call) -> Answer:
@@ -86,10 +87,13 @@ def _cat(machine: Machine, call: Call) -> Answer:
 
 
 def _sync(machine: Machine, call: Call) -> Answer:
-    if call.argv:
+    if call.argv and machine.os != "linux":  # only GNU's takes files
         raise Usage("usage: sync")
+    if options := [word for word in call.argv if word.startswith("-")]:
+        raise Usage(f"sync: invalid option -- '{options[0]}'")
+    lost = [word for word in call.argv if not machine.root.exists(posixpath.join(call.cwd, word))]
     machine.sync()
-    return Answer()
+    return Answer("", "".join(f"sync: error opening '{word}': No such file or directory\n" for word in lost), int(bool(lost)))
 
 
 # --- ls ---------------------------------------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ def _ls(machine: Machine, call: Call) -> Answer:
     for path in paths or ["."]:
         whole = posixpath.normpath(posixpath.join(call.cwd, path))
         if not machine.visible(whole):
-            errors += f"ls: 0653-341 The file {path} does not exist.\n"
+            errors += machine.no_file.format(path) + "\n"
             continue
         directory = whole == "/" or machine.root.stat(whole)["file_type"] == "directory"
         if directory and "d" not in flags:
@@ -138,7 +142,8 @@ def _entry(machine: Machine, path: str, name: str, flags: set[str]) -> str:
     kind = special[0] if special else {"file": "-", "directory": "d", "symlink": "l"}[str(facts["file_type"])]
     mode = stat.filemode(int(str(facts["mode"])) & 0o777)[1:]
     size = special[1] if special else str(facts["size"])
-    return f"{kind}{mode}   1 root     {machine.system_group:<8} {size:>12} Nov 23 08:00 {name}\n"
+    to = f" -> {machine.root.read_link(path)}" if kind == "l" else ""
+    return f"{kind}{mode}   1 root     {machine.system_group:<8} {size:>12} Nov 23 08:00 {name}{to}\n"
 
 
 # --- dd: files, and devices by their names ----------------------------------------------------------------------------
@@ -221,7 +226,8 @@ def _find(machine: Machine, call: Call) -> Answer:
         if not machine.visible(top):
             errors.append(f"find: 0652-081 cannot change directory to <{top}>: : No such file or directory\n")
             continue
-        out += [_shown(machine, row, words) for row in _tree(machine, top, "-xdev" in words) if _matches(row, words, top)]
+        rows = islice(_tree(machine, top, "-xdev" in words), 1 if "-prune" in words else None)  # no other is looked at
+        out += [_shown(machine, row, words) for row in rows if _matches(row, words, top)]
     return Answer("".join(out), "".join(errors), 1 if errors else 0)
 
 

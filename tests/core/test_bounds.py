@@ -16,6 +16,7 @@ from core.config import LIMIT, load, parse
 from core.errors import ConfigError, ParseError
 from core.hosts import HostRef
 from core.maps import load as load_map
+from core.offline import read as read_saved
 from core.pairs import parse_pairs, read_pairs
 from core.ssh import SshTransport
 from core.transport import Command, Status
@@ -111,7 +112,7 @@ def test_what_is_no_file_of_its_kind_is_refused_at_once(make: str, tmp_path: Pat
         case _:
             path.write_bytes(b"7902C000 790B4000\n\0\n")
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    for reader in (read_pairs, load_map, load):
+    for reader in (read_pairs, load_map, load, read_saved):
         with pytest.raises(ConfigError):
             reader(path)
     assert time.monotonic() - began < 10

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.checks import CHECKS, same_layout, torn, verify
+from core.checks import CHECKS, torn, verify
 from core.mapfile import build_map
 from core.model import (
     Device,
@@ -15,13 +15,12 @@ from core.model import (
     Filesystem,
     Finding,
     HostFacts,
-    LogicalVolume,
     Pair,
     PairState,
-    PhysicalVolume,
     Severity,
     VolumeGroup,
 )
+from core.operations import import_requests
 from core.settings import FreezeSettings, MountSettings, SetSettings
 from tests.core.samples import (
     BCVS,
@@ -515,54 +514,12 @@ def test_nothing_measured_is_three_refusals_and_no_crash() -> None:
     assert codes == {"SOURCE_UNREACHABLE", "TARGET_UNREACHABLE", "PAIRS_UNREADABLE"}
 
 
-# --- drift -----------------------------------------------------------------------------------------------------------
+# --- what a takeover brings up -----------------------------------------------------------------------------------------
 
 
-def test_the_layout_of_the_kept_map_is_the_same() -> None:
-    assert same_layout(KEPT, SOURCE) == ()
-
-
-def test_new_paths_and_activation_are_no_drift() -> None:
-    moved = replace(
-        DATA,
-        physical=tuple(replace(p, path=p.path.replace("sd", "vd")) for p in DATA.physical),
-        volumes=tuple(replace(v, active=False, devices=tuple(d.replace("sd", "vd") for d in v.devices)) for v in DATA.volumes),
-    )
-    assert same_layout(KEPT, with_group(SOURCE, moved)) == ()
-
-
-def extended(volume: LogicalVolume) -> LogicalVolume:
-    return replace(volume, size=volume.size * 2) if volume.name == "lvdata" else volume
-
-
-NEW_PV = PhysicalVolume("/dev/sdd", "pv-d", "7902F000", "vgdata", SIZE)
-
-
-@pytest.mark.parametrize(
-    ("host", "sentence"),
-    [
-        (with_group(SOURCE, replace(DATA, seqno=9)), "group vgdata was uuid-vgdata seqno 7 and is uuid-vgdata seqno 9"),
-        (with_group(SOURCE, replace(DATA, physical=(*DATA.physical, NEW_PV))), "vgdata: device 7902F000 (pv-d) is new"),
-        (
-            with_group(SOURCE, replace(DATA, physical=DATA.physical[:1], volumes=DATA.volumes[:1])),
-            "vgdata: device 7902D000 (pv-b) is gone",
-        ),
-        (
-            with_group(SOURCE, replace(DATA, physical=(replace(DATA.physical[0], device_serial="79030000"), DATA.physical[1]))),
-            "vgdata: physical volume pv-a: serial was 7902C000 and is 79030000",
-        ),
-        (with_group(SOURCE, replace(DATA, volumes=DATA.volumes[1:])), "vgdata/lvdata is gone"),
-        (with_group(SOURCE, replace(DATA, volumes=(*DATA.volumes, lv("new", "vgdata", "/dev/sda")))), "vgdata/new is new"),
-        (
-            with_group(SOURCE, replace(DATA, volumes=tuple(map(extended, DATA.volumes)))),
-            "vgdata/lvdata: size was 67108864 and is 134217728",
-        ),
-        (
-            replace(SOURCE, filesystems=SOURCE.filesystems[1:]),
-            "vgdata/lvdata: filesystems was ext4 fs-lvdata mounted on /srv/data and is nothing",
-        ),
-        (replace(SOURCE, groups=(DATA,)), "db1 has no volume group vgpart; it has: vgdata"),
-    ],
-)
-def test_drift_is_said_in_a_sentence(host: HostFacts, sentence: str) -> None:
-    assert any(s.startswith(sentence) for s in same_layout(KEPT, host)), same_layout(KEPT, host)
+def test_a_takeover_keeps_the_names_on_another_host_and_never_beside_the_original() -> None:
+    (other, *_), (beside_it, *_) = (import_requests(s, SOURCE, PAIRS, takeover=True) for s in (SETTINGS, SAME_HOST))
+    assert (other.new_name, other.prefix, other.read_only) == ("vgdata", "", False)
+    assert (beside_it.new_name, beside_it.prefix, beside_it.read_only) == ("vgdata_bcv", PREFIX, False)
+    assert all(m.mount_point == m.source_mount_point for m in other.mounts)
+    assert all(m.mount_point == PREFIX + m.source_mount_point for m in beside_it.mounts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
@@ -119,3 +121,36 @@ def test_the_command_ends_with_5_and_names_the_record(journal: Path, capsys: pyt
     alter(journal, "UPDATE records SET step = 'x' WHERE seq = 2")
     assert main(["--config", str(config), "history", "--verify"]) == 5
     assert "WRONG: record 2 (run 1, intent of step x" in capsys.readouterr().out
+
+
+def test_the_pack_of_a_run_can_be_followed_without_this_tool_and_tells_what_was_changed(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, home = journal.parent.parent / "splitmount.yaml", journal.parent.parent
+    config.write_text("state_dir: state\n")
+    command = ["--config", str(config), "history", "2", "--evidence"]
+    assert main([*command, str(home / "good")]) == 0
+    value = json.loads((home / "good" / "evidence.json").read_text())
+    assert [r["kind"] for r in value["records"]] == ["start", "intent", "outcome"]
+    for r in value["records"]:
+        text = json.dumps([r["previous"], r["run"], r["at"], r["kind"], r["step"], r["body"]])
+        assert hashlib.sha256(text.encode()).hexdigest() == r["hash"]
+    page = (home / "good" / "evidence.html").read_text()
+    assert "UNKNOWN: the run has no end" in page
+    assert "mount-data" in page
+    assert main([*command, str(home / "good")]) == 2, "a directory that is there is kept"
+    alter(journal, "UPDATE records SET body = replace(body, 'target', '<script>') WHERE seq = 5")
+    alter(journal, "UPDATE records SET step = '<script>' WHERE seq = 5")
+    assert main([*command, str(home / "bad")]) == 5
+    assert "record 5" in capsys.readouterr().out
+    page = (home / "bad" / "evidence.html").read_text()
+    assert "WRONG: record 5" in page
+    assert "<script>" not in page
+
+
+def test_there_is_no_pack_of_a_run_that_is_not_there(journal: Path) -> None:
+    config = journal.parent.parent / "splitmount.yaml"
+    config.write_text("state_dir: state\n")
+    assert main(["--config", str(config), "history", "9", "--evidence", str(journal.parent / "x")]) == 2
+    assert main(["--config", str(config), "history", "--evidence", str(journal.parent / "x")]) == 2
+    assert not (journal.parent / "x").exists()

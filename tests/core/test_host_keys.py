@@ -18,7 +18,7 @@ from tests.core.sshserver import QUICK, Server, serve
 ROOT = Path(__file__).parents[2]
 PRODUCT = [path for part in ("core", "hostdrivers", "tui") for path in sorted((ROOT / part).rglob("*.py"))]
 OFF = re.compile(
-    r"StrictHostKeyChecking|UserKnownHostsFile\s*[= ]\s*/dev/null|known_hosts\s*=\s*(None|\(\)|\[\])|AutoAddPolicy|WarningPolicy"
+    r"StrictHostKeyChecking(?!=yes)|UserKnownHostsFile\s*[= ]\s*/dev/null|known_hosts\s*=\s*(None|\(\)|\[\])|AutoAddPolicy|WarningPolicy"
 )
 
 

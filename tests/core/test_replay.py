@@ -29,7 +29,7 @@ async def test_a_recorded_estate_answers_again_in_order_and_then_stays(tmp_path:
         await session.expect(("ready",), 5)
         await session.close()
         await recorder.reconnect("alpha")
-    replay = ReplayTransport(file)
+    replay = ReplayTransport.of(file)
     again = [await replay.run(ASK) for _ in range(4)]
     assert [result.stdout for result in again] == ["1\n", "2\n", "2\n", "2\n"]
     assert (again[0].stderr, again[0].started, again[0].status) == ("e\n", first.started, Status.OK)
@@ -45,7 +45,7 @@ async def test_a_recorded_estate_answers_again_in_order_and_then_stays(tmp_path:
 async def test_a_transcript_refuses_changes_and_names_what_it_does_not_know(tmp_path: Path) -> None:
     file = tmp_path / "transcript"
     file.write_text("")
-    replay = ReplayTransport(file)
+    replay = ReplayTransport.of(file)
     with pytest.raises(TransportError, match="alpha: count: not in the transcript"):
         await replay.run(ASK)
     for channel in Channel:
@@ -66,9 +66,9 @@ def test_a_line_that_is_no_record_is_told_by_number(tmp_path: Path, line: str) -
     file = tmp_path / "transcript"
     file.write_text(line + "\n")
     with pytest.raises(ConfigError, match="transcript:1: "):
-        ReplayTransport(file)
+        ReplayTransport.of(file)
 
 
 def test_a_transcript_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none"):
-        ReplayTransport(tmp_path / "none")
+        ReplayTransport.of(tmp_path / "none")

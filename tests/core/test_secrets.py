@@ -24,7 +24,7 @@ from core.replay import Recorder
 from core.secrets import in_command, printed, without_passwords
 from core.settings import HostSettings
 from core.ssh import SshTransport
-from core.transport import Command, shown
+from core.transport import Command, Effect, Guard, shown
 from tests.core.sshserver import openssh, serve
 from tui.plain import printable
 
@@ -124,6 +124,26 @@ async def test_the_script_of_a_read_is_in_no_process_list_not_even_of_a_stream(t
                 assert await stream.read() == b"done\n"
                 await stream.finish()
         await ssh.aclose()
+    assert watch.seen
+    assert [line for line in watch.seen if SECRET in line] == []
+
+
+@pytest.mark.skipif(not Path("/usr/sbin/sshd").exists(), reason="needs OpenSSH's server")
+async def test_the_script_of_a_held_shell_or_of_a_stream_that_writes_is_in_no_process_list(tmp_path: Path) -> None:
+    file, text = tmp_path / "written", f': {SECRET}\nread word; sleep 0.2; echo "said $word"\n'
+    async with openssh(tmp_path) as host:
+        ssh, watch = SshTransport({"alpha": host}, tmp_path / "known_hosts", read_only=False, extra_known_hosts=()), Watch()
+        with watch.on():
+            session = await ssh.session(Command("alpha", "hold", text, Effect.CHANGE, guard=Guard.TIMER))
+            await session.send("ä\\n")
+            assert await session.expect(("said",), 20) == "said ä" + "n"  # what follows the script is the script's own input
+            await session.close()
+            write = Command("alpha", "write", f": {SECRET}\nsleep 0.2; cat > {file}", Effect.CHANGE, guard=Guard.REPOSITORY)
+            async with ssh.stream(write) as stream:
+                await stream.write(b"\x00data\n" * 1000)
+                await stream.finish()
+        await ssh.aclose()
+    assert file.read_bytes() == b"\x00data\n" * 1000
     assert watch.seen
     assert [line for line in watch.seen if SECRET in line] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from core.errors import HostKeyChanged, TransportError
 from core.settings import HostSettings
 from core.ssh import SshTransport
 from core.transport import Command, Status
-from core.trust import HostKey, described, fetch_key, known, store_key
+from core.trust import HostKey, described, fetch_key, known, read_known, store_key
 from tests.core.sshserver import free_port, serve
 
 HOST = HostSettings("alpha", "linux", "db1.example", 22)
@@ -100,3 +101,16 @@ async def test_a_host_that_does_not_answer_is_told_by_name(tmp_path: Path) -> No
     host = replace(HOST, address="127.0.0.1", port=free_port())
     with pytest.raises(TransportError, match="alpha"):
         await fetch_key(host, timeout=5)
+
+
+def test_a_file_that_stays_as_it_is_is_parsed_once_and_each_change_of_it_is_seen(tmp_path: Path) -> None:
+    file, key = tmp_path / "known_hosts", some_key(HOST)
+    store_key(file, HOST, key)
+    first = read_known([file])
+    assert read_known([file]) is first
+    when = file.stat()
+    file.write_text(file.read_text().replace("db1.example", "db9.example"))
+    os.utime(file, ns=(when.st_atime_ns, when.st_mtime_ns))
+    assert known([file], HOST, key) == "unknown"
+    file.unlink()
+    assert known([file], HOST, key) == "unknown"

@@ -199,6 +199,9 @@ class ToyArray:
             for pair in pairs
         )
 
+    async def related(self, transport: Transport) -> tuple[Pair, ...]:
+        return tuple(self.world.states)
+
     async def check(self, transport: Transport) -> tuple[str, ...]:
         return ()
 
@@ -282,13 +285,13 @@ class ToyHost:
     def freeze(self, host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Command:
         return Command(host.name, "freeze", " ".join(mount_points), Effect.CHANGE, guard=Guard.TIMER)
 
-    def _step(self, host: HostRef, phase: Phase, name: str, needs: str, extra: str = "") -> Step:
+    def _step(self, host: HostRef, phase: Phase, name: str, needs: str, extra: str = "", step: str = "") -> Step:
         here = self.world.root / "target"
         do = f"test -e {here}/{needs} || {{ echo 'refused: no {needs}' >&2; exit 90; }}\ntouch {here}/{name}\n{extra}"
         undo = f"rm -f {here}/{name}\n"
         title = name.replace("-", " ")
         return Step(
-            name,
+            step or name,
             phase,
             StepKind.COMMAND,
             title,
@@ -299,18 +302,20 @@ class ToyHost:
         )
 
     def attach(self, host: HostRef, bcvs: tuple[str, ...]) -> Step:
-        return self._step(host, Phase.IMPORT, "attached", ".")
+        return self._step(host, Phase.IMPORT, "attached", ".", step="attach")
 
     def import_group(self, host: HostRef, request: ImportRequest) -> Step:
         extra = f"echo '@bind vg_uuid.{request.group.name} NEW'\necho '@bind vg_name.{request.group.name} {request.new_name}'\n"
-        return self._step(host, Phase.IMPORT, f"imported-{request.group.name}", "attached", extra)
+        name = request.group.name
+        return self._step(host, Phase.IMPORT, f"imported-{name}", "attached", extra, f"import-{name}")
 
     def activate(self, host: HostRef, request: ImportRequest) -> Step:
         return self._step(host, Phase.IMPORT, f"active-{request.group.name}", f"imported-{request.group.name}")
 
     def mount(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step:
         name = "mounted-" + mount.source_mount_point.strip("/").replace("/", "_")
-        return self._step(host, Phase.MOUNT, name, f"active-{request.group.name}")
+        step = f"mount-{request.group.name}-{mount.volume}"
+        return self._step(host, Phase.MOUNT, name, f"active-{request.group.name}", step=step)
 
     def check_unmounted(self, host: HostRef, request: ImportRequest, mount: Mount) -> Step | None:
         return None

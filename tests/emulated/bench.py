@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from core.arrays.symmetrix import SymmetrixArray
 from core.config import load
@@ -16,13 +18,18 @@ from core.events import Event, RunEnded, RunPaused, StepEnded
 from core.facade import PlanRequest
 from core.plan import Plan
 from core.settings import ApplicationSettings
-from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.estate import Builder, Estate, Family, RunningEstate
 from hostdrivers.emulated.families import FAMILIES
 from hostdrivers.emulated.machine import Machine
+from hostdrivers.emulated.witness import digests
 from tui.wiring import TABLES, build_engine
 
 NAMES = tuple(build.__name__.replace("_", "-") for build in FAMILIES)
+
+
+def in_the_gate(*quick: str) -> list[Any]:
+    """Parameters for a costly test of every family: the gate runs it for some of them, `make test-long` for the others."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.long) for name in NAMES]
 
 
 class Bench:
@@ -101,16 +108,6 @@ class Bench:
     def switch(self, name: str) -> None:
         """Switch an accident on or off."""
         self.running.do(lambda: self.estate.switch(name))
-
-
-def digests(machine: Machine, top: str) -> dict[str, str]:
-    """As `Bench.files`, in the estate's own thread."""
-    rows = filesystem.walk(machine.root, top) if machine.root.exists(top) else ()
-    return {
-        path[len(top) :]: hashlib.sha256(machine.root.read_file(path)).hexdigest()
-        for path, known in rows
-        if known["file_type"] == "file"
-    }
 
 
 @contextmanager

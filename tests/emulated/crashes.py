@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import multiprocessing
-import os
-import sys
-import tempfile
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -25,19 +20,25 @@ from typing import Any
 
 from core.arrays.symmetrix import SymmetrixArray
 from core.config import load
-from core.engine import Engine
+from core.engine import DriverTables, Engine
 from core.errors import SplitmountError
 from core.events import Outcome, RunEnded
 from core.facade import PlanRequest
 from core.journal import Journal
-from core.plan import Plan, Step
-from core.settings import FreezeSettings, PostPolicy
+from core.plan import Step
+from core.settings import FreezeSettings, PostPolicy, Settings
 from core.ssh import SshTransport
 from core.transport import ByteStream, Command, Effect, Result, Session
 from hostdrivers.emulated.estate import Family
-from hostdrivers.emulated.machine import Machine
-from tests.emulated.bench import NAMES, Bench, bench, digests
+from hostdrivers.emulated.machine import Machine, Mounted
+from tests.emulated.bench import Bench, bench
+from tests.emulated.scenes import Scene, differences, scene, seen_from
 from tui.wiring import TABLES, build_engine
+
+TIMER = 6  # seconds after which a freeze ends by itself in every cell
+LATE = 1.0  # seconds that the embedded host's timer may come late on a busy machine
+# What may be said where a run cannot be taken back.
+_GONE = re.compile(r"cannot be taken back|is gone|cannot be brought back")
 
 
 class Point(StrEnum):
@@ -73,14 +74,23 @@ class Fate:
     dead: bool = False
     at: str = ""
     cut: Callable[[], None] = lambda: None
+    met: set[tuple[str, Point]] = field(default_factory=set)
 
     def come(self, point: Point) -> None:
-        """Strike, when this is the place; and strike everything that a dead console tries."""
+        """Strike, when this is the place; and strike everything that a dead console tries. `met` are the places come by."""
         if self.dead:
             raise Killed
-        if self.fired or self.at != self.step or point is not self.point:
-            return
-        self.fired = True
+        self.met.add((self.at, point))
+        if not self.fired and point is self.point and self.here():
+            self.fired = True
+            self.strike()
+
+    def here(self) -> bool:
+        """Whether this is the step."""
+        return self.at == self.step
+
+    def strike(self) -> None:
+        """Cut the connections, and die where that is the fate."""
         self.cut()
         if self.kill:
             self.dead = True
@@ -171,8 +181,9 @@ class DoomedTransport:
             raise Killed
         if command.effect is Effect.CHANGE:
             self.changes[command.title] += 1
+        fate.met.add((fate.at, Point.DURING))
         sent = asyncio.get_running_loop().create_task(self._inner.run(command))
-        if fate.at == fate.step and fate.point is Point.DURING and not fate.fired:
+        if fate.here() and fate.point is Point.DURING and not fate.fired:
             await asyncio.wait({sent}, timeout=0.01)  # it has left, and is under way on its host
             try:
                 fate.come(Point.DURING)
@@ -208,15 +219,21 @@ class DoomedTransport:
 
 
 def doomed_engine(made: Bench, fate: Fate) -> tuple[Engine, DoomedTransport]:
-    """A console on the estate that meets its fate."""
+    """A console on the embedded estate that meets its fate."""
     settings = load(made.estate.config)
     settings = replace(
         settings,
-        sets={name: replace(one, wait_limit=10, freeze=FreezeSettings(seconds=6)) for name, one in settings.sets.items()},
+        sets={name: replace(one, wait_limit=10, freeze=FreezeSettings(seconds=TIMER)) for name, one in settings.sets.items()},
     )
     tables = replace(TABLES, arrays={"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)})
+    return doomed(settings, fate, tables)
+
+
+def doomed(settings: Settings, fate: Fate, tables: DriverTables = TABLES) -> tuple[Engine, DoomedTransport]:
+    """A console that meets its fate."""
     transport = DoomedTransport(SshTransport(settings.hosts, settings.known_hosts, read_only=False), fate)
     engine = build_engine(settings, False, transport, tables)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     engine._journal = engine._submit(_made(lambda: DoomedJournal(settings.state_dir / "journal.db", fate))).result()
     return engine, transport
 
@@ -244,112 +261,33 @@ def bury(engine: Engine, fate: Fate) -> None:
     engine._loop.close()
 
 
-# --- what is compared -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything that a run may have changed, and that must be as it was, or as a run that nothing befell leaves it."""
-
-    states: tuple[str, ...]
-    mounts: tuple[tuple[str, ...], ...]
-    tables: tuple[str, ...]
-    files: tuple[tuple[str, str], ...]
-    standards: tuple[str, ...]
-    mirrors: tuple[str, ...]
-    claims: tuple[str, ...]
-    copies: int
-    partial: tuple[str, ...]
-
-
-def scene(made: Bench, family: Family, *, mirrors: bool = True) -> Scene:
-    """Look at array, hosts, files and repository."""
-
-    def see() -> Scene:
-        array = made.estate.array
-        array.settle()
-        copies = _listed(made.estate.vault, f"/backup/{family.set_name}")
-        partial = tuple(name for name in copies if name.endswith(".partial"))
-        states = tuple(f"{array.word(std, bcv)} {bcv.ready}" for std, bcv in family.pairs)
-        machines = (family.source, family.target)
-        files = tuple(
-            sorted((m.name + p + path, digest) for m in machines for p in m.mounts for path, digest in digests(m, p).items())
-        )
-        return Scene(
-            states,
-            tuple(tuple(sorted(m.mounts)) for m in machines),
-            tuple(_tables(m) for m in machines),
-            files,
-            tuple(hashlib.sha256(std.image()).hexdigest() for std, _ in family.pairs),
-            tuple(hashlib.sha256(bcv.image()).hexdigest() for _, bcv in family.pairs) if mirrors else (),
-            tuple(c for m in made.estate.machines.values() for c in _claims(m)),
-            len(copies) - len(partial),
-            partial,
-        )
-
-    seen: Scene = made.running.do(see)
-    return seen
-
-
-def _tables(machine: Machine) -> str:
-    for path in ("/etc/fstab", "/etc/vfstab", "/etc/filesystems"):
-        if machine.root.exists(path):
-            return hashlib.sha256(machine.root.read_file(path)).hexdigest()
-    return ""
-
-
-def _claims(machine: Machine) -> list[str]:
-    top = "/var/tmp/splitmount/locks"
-    return [f"{machine.name}{top}/{name}" for name in _listed(machine, top) if name != "taken"]
-
-
-def _listed(machine: Machine, top: str) -> list[str]:
-    return sorted(str(entry["name"]) for entry in machine.root.read_dir(top)) if machine.root.exists(top) else []
-
-
-def seen_from(reference: Scene, one: Scene) -> Scene:
-    """The scene with its devices named by what they held in a reference scene of the same estate: each estate has ids of its own."""
-    names = {image: f"mirror {n}" for n, image in enumerate(reference.mirrors)}
-    names |= {image: f"standard {n}" for n, image in enumerate(reference.standards)}
-    standards, mirrors = (tuple(names.get(image, "another") for image in images) for images in (one.standards, one.mirrors))
-    like = tuple(str(m == s) for m, s in zip(one.mirrors, one.standards, strict=True))
-    return replace(one, standards=standards, mirrors=(*mirrors, *like))
-
-
-def differences(one: Scene, other: Scene) -> list[str]:
-    """The names of what is not equal, with both."""
-    return [
-        f"{name}: {getattr(one, name)!r:.300} != {getattr(other, name)!r:.300}"
-        for name in Scene.__dataclass_fields__
-        if getattr(one, name) != getattr(other, name)
-    ]
-
-
 # --- operations -------------------------------------------------------------------------------------------------------
+
+
+WORK = "somebody writes where the set is mounted"
+LOSE = "the source is lost, or comes back"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the matrix: what stands before it, and what is asked for."""
+    """One operation of the matrix: what happens before it, in order, and what is asked for."""
 
     name: str
-    before: tuple[PlanRequest, ...]
+    before: tuple[PlanRequest | str, ...]
     request: PlanRequest
-    lost_source: bool = False
-    undoes_mirrors: bool = True
 
 
 def operations(set_name: str) -> tuple[Operation, ...]:
     """Every operation that changes something."""
-    up = PlanRequest("establish", set_name)
-    down = PlanRequest("backup", set_name, post_policy=PostPolicy.LEAVE_DOWN)
+    down, over = PlanRequest("split", set_name), PlanRequest("takeover", set_name)
     return (
-        Operation("backup", (up,), PlanRequest("backup", set_name, post_policy=PostPolicy.UP)),
-        Operation("establish", (up, down), up),
-        Operation("split", (up,), PlanRequest("split", set_name)),
-        Operation("rehearse", (up,), PlanRequest("rehearse", set_name, post_policy=PostPolicy.UP)),
-        Operation("restore", (up, down), PlanRequest("restore", set_name)),
-        Operation("takeover", (up, down), PlanRequest("takeover", set_name), lost_source=True),
+        Operation("backup", (), PlanRequest("backup", set_name, post_policy=PostPolicy.UP)),
+        Operation("establish", (down,), PlanRequest("establish", set_name)),
+        Operation("split", (), down),
+        Operation("rehearse", (), PlanRequest("rehearse", set_name, post_policy=PostPolicy.UP)),
+        Operation("restore", (down, WORK), PlanRequest("restore", set_name)),
+        Operation("takeover", (down, WORK, LOSE), over),
+        Operation("failback", (down, LOSE, over, LOSE, WORK), PlanRequest("failback", set_name)),
     )
 
 
@@ -369,20 +307,22 @@ class Cell:
 
 
 def _prepare(made: Bench, family: Family, operation: Operation) -> None:
-    for request in operation.before:
-        end = made.run(request)
-        assert end.exit_code == 0, end.message
-    if operation.before[-1].operation == "backup":
-        made.running.do(lambda: _go_on(family))
-    if operation.lost_source:
-        made.switch(f"host-lost@{family.source.name}")
+    for act in operation.before:
+        if act == LOSE:
+            made.switch(f"host-lost@{family.source.name}")
+        elif isinstance(act, str):
+            made.running.do(lambda: _work(family.target if family.target.mounts else family.source))
+        else:
+            plan = made.plan(act)
+            end = made.finish(made.engine.start(plan, confirmed=plan.confirm).result())
+            assert end.exit_code == 0, end.message
 
 
-def _go_on(family: Family) -> None:
-    """The source works on: the standards differ from the point in time on their mirrors."""
-    for point in family.source.mounts:
-        family.source.write_file(f"{point}/since", b"since the split")
-    family.source.sync()
+def _work(machine: Machine) -> None:
+    """What is mounted there differs from the point in time from now on."""
+    for point in machine.mounts:
+        machine.write_file(f"{point}/since", b"since the split")
+    machine.sync()
 
 
 def finished(engine: Engine, number: int, limit: float = 60) -> RunEnded:
@@ -396,29 +336,65 @@ def finished(engine: Engine, number: int, limit: float = 60) -> RunEnded:
     raise AssertionError(f"run {number} did not end")
 
 
-def plan_of(made: Bench, operation: Operation) -> Plan:
-    """The plan of the operation on an estate that stands ready for it."""
-    return made.engine.plan(operation.request).result()
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """An estate before an operation and after it, when nothing befell it; the plan's steps, and the points that each comes by."""
+
+    before: Scene
+    after: Scene
+    steps: tuple[Step, ...]
+    met: frozenset[tuple[str, Point]]
 
 
-def untouched(directory: Path, family: str, operation: Operation) -> tuple[Scene, Scene, tuple[Step, ...]]:
-    """An estate before the operation and after it, when nothing befell it; and the plan's steps."""
+def untouched(directory: Path, family: str, operation: Operation) -> Untouched:
+    """Do the operation with a console that nothing befalls."""
     with bench(directory, (family,)) as made:
         member = made.family(family)
         _prepare(made, member, operation)
         before = scene(made, member)
-        plan = plan_of(made, operation)
-        end = made.finish(made.engine.start(plan, confirmed=plan.confirm).result())
+        fate = Fate("", Point.DURING, kill=False)
+        engine, _ = doomed_engine(made, fate)
+        try:
+            plan = engine.plan(operation.request).result()
+            end = finished(engine, engine.start(plan, confirmed=plan.confirm).result())
+        finally:
+            engine.close()
         assert end.exit_code == 0, end.message
-        return seen_from(before, before), seen_from(before, scene(made, member)), plan.steps
+        return Untouched(seen_from(before, before), seen_from(before, scene(made, member)), plan.steps, frozenset(fate.met))
 
 
-def play(directory: Path, operation: Operation, cell: Cell, after: Scene, frozen_limit: float = 30.0) -> Cell:
+def watch_freezes(made: Bench, family: Family) -> Callable[[], float]:
+    """Watch every filesystem of the source; gives the longest time, in seconds, that one was frozen until now."""
+    times: list[float] = [0.0]
+    since: dict[str, float] = {}
+
+    class Watched(Mounted):
+        """A mounted filesystem that tells when it is frozen, and when it thaws."""
+
+        __slots__ = ()
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "frozen" and value:
+                since.setdefault(self.point, time.monotonic())
+            elif name == "frozen" and self.point in since:
+                times.append(time.monotonic() - since.pop(self.point))
+
+    def begin() -> None:
+        for held in family.source.mounts.values():
+            held.__class__ = Watched
+
+    made.running.do(begin)
+    return lambda: max(*times, *(time.monotonic() - at for at in since.values()), 0.0)
+
+
+def play(directory: Path, operation: Operation, cell: Cell, after: Scene) -> Cell:
     """Let one cell happen, and write down what is wrong with it."""
     with bench(directory, (cell.family,)) as made:
         family = made.family(cell.family)
         _prepare(made, family, operation)
         before = scene(made, family)
+        longest = watch_freezes(made, family)
         splits = _count(made, "split"), _count(made, "restore")
         fate = Fate(cell.step, cell.point, kill=cell.way is not Way.DROP)
         engine, _ = doomed_engine(made, fate)
@@ -426,6 +402,8 @@ def play(directory: Path, operation: Operation, cell: Cell, after: Scene, frozen
         number = engine.start(plan, confirmed=plan.confirm).result()
         if cell.way is Way.DROP:
             _survive(cell, engine, number, made, family, before, after, fate)
+            _no_second(cell, made, splits)
+            _thawed(cell, made, family, longest)
             return cell
         wait_until(lambda: fate.fired or not engine.running())
         cell.fired = fate.fired
@@ -433,11 +411,9 @@ def play(directory: Path, operation: Operation, cell: Cell, after: Scene, frozen
             engine.close()
             return cell
         bury(engine, fate)
-        cell.frozen = _thawed(made, family)
-        if cell.frozen > frozen_limit:
-            cell.wrong.append(f"the source was frozen for {cell.frozen:.1f} s")
         _mend(cell, made, family, operation, before, after)
         _no_second(cell, made, splits)
+        _thawed(cell, made, family, longest)
     return cell
 
 
@@ -461,11 +437,13 @@ def _no_second(cell: Cell, made: Bench, before: tuple[int, int]) -> None:
             cell.wrong.append(f"{verb} was done {times} times")
 
 
-def _thawed(made: Bench, family: Family) -> float:
-    """How long after the death of the console the source stays frozen, in seconds."""
-    began = time.monotonic()
-    wait_until(lambda: not made.running.do(lambda: any(m.frozen for m in family.source.mounts.values())), 60)
-    return time.monotonic() - began
+def _thawed(cell: Cell, made: Bench, family: Family, longest: Callable[[], float]) -> None:
+    """The source is thawed, and was never frozen longer than its timer allows."""
+    if made.running.do(lambda: any(m.frozen for m in family.source.mounts.values())):
+        cell.wrong.append("the source is frozen still")
+    cell.frozen = longest()
+    if cell.frozen > TIMER + LATE:
+        cell.wrong.append(f"the source was frozen for {cell.frozen:.1f} s")
 
 
 def _mend(cell: Cell, made: Bench, family: Family, operation: Operation, before: Scene, after: Scene) -> None:
@@ -478,16 +456,19 @@ def _mend(cell: Cell, made: Bench, family: Family, operation: Operation, before:
             return
         account = left[0]
         if cell.way is Way.RESUME:
-            end = finished(engine, engine.resume(account.run).result())
+            end = finished(engine, engine.resume(account.run, confirmed=account.confirm).result())
         else:
             plan = engine.plan(PlanRequest("undo", family.set_name, run=account.run)).result()
             end = finished(engine, engine.start(plan, confirmed=plan.confirm).result())
+        if cell.way is Way.UNDO and end.exit_code in (3, 5) and _GONE.search(end.message):
+            cell.refused = end.message
+            return
         if end.exit_code != 0:
             cell.wrong.append(f"{cell.way.value} ended with {end.exit_code}: {end.message}")
         if engine.unfinished().result():
             cell.wrong.append("the run still has no end")
     except SplitmountError as error:
-        if cell.way is Way.UNDO and ("cannot be taken back" in str(error)):
+        if cell.way is Way.UNDO and _GONE.search(str(error)):
             cell.refused = str(error)
             return
         cell.wrong.append(f"{cell.way.value}: {error}")
@@ -531,71 +512,3 @@ def _survive(
 def cells_of(family: str, operation: Operation, steps: Sequence[Step]) -> list[Cell]:
     """Every cell of one operation on one family."""
     return [Cell(family, operation.name, step.id, point, way) for step in steps for point in Point for way in Way]
-
-
-# --- the whole matrix -------------------------------------------------------------------------------------------------
-
-HEAD = """# What a console leaves when it dies, and what becomes of it
-
-Written by `make crash-matrix`. For every operation, and every step of it, the console dies (its connections are cut, its locks on
-files let go, nothing more reaches a host or the journal) before the intent is journalled, after it, during the command, after its
-remote end, and before the outcome is journalled; then another console resumes the run, and separately takes it back. At the same
-points the connections of a console go that lives on. "Equal" means that array, hosts, files, table entries, locks and repository
-are as a run that nothing befell leaves them (resumed), or as they were before (taken back). "Refused" are cells in which taking
-back is refused because the standards are overwritten already, and cells in which a run without its connection ended with 3 or 4 and
-had taken back what it did. "Not met" are points that a step does not have (a measurement has no remote job).
-
-| family | operation | steps | cells | equal | refused | not met | wrong | longest freeze after the death |
-|---|---|---|---|---|---|---|---|---|
-"""
-
-
-def played(cell: Cell, after: Scene) -> Cell:
-    """One cell in a directory of its own; a cell that goes wrong in an unforeseen way says how."""
-    operation = next(o for o in operations(cell.family) if o.name == cell.operation)
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            return play(Path(scratch), operation, cell, after)
-        except (Exception, Killed) as odd:  # noqa: BLE001  a matrix goes on
-            cell.wrong.append(repr(odd)[:300])
-            return cell
-
-
-def row_of(family: str, name: str, workers: ProcessPoolExecutor, every: int) -> tuple[str, int]:
-    """One line of the table, and the number of wrong cells; `every` n-th cell is played."""
-    operation = next(o for o in operations(family) if o.name == name)
-    with tempfile.TemporaryDirectory() as scratch:
-        _, after, steps = untouched(Path(scratch), family, operation)
-    cells = cells_of(family, operation, steps)[::every]
-    done = list(workers.map(played, cells, [after] * len(cells)))
-    wrong = [cell for cell in done if cell.wrong]
-    for cell in wrong:
-        print(f"{cell.family} {name} {cell.step} {cell.point} {cell.way}: {'; '.join(cell.wrong)}", file=sys.stderr, flush=True)
-    refused = sum(bool(cell.refused) and not cell.wrong for cell in done)
-    missed = sum(not cell.fired and not cell.wrong for cell in done)
-    equal = len(done) - len(wrong) - refused - missed
-    longest = max((cell.frozen for cell in done), default=0.0)
-    numbers = f"{len(steps)} | {len(done)} | {equal} | {refused} | {missed} | {len(wrong)} | {longest:.1f} s"
-    return f"| {family} | {name} | {numbers} |\n", len(wrong)
-
-
-def main() -> int:
-    """Print the table; 1 when a cell is wrong. Arguments: families, operations, `every=N`; none for all."""
-    words = [word for word in sys.argv[1:] if not word.startswith("every=")]
-    every = next((int(word.removeprefix("every=")) for word in sys.argv[1:] if word.startswith("every=")), 1)
-    families = [name for name in NAMES if name in words] or list(NAMES)
-    sys.stdout.write(HEAD)
-    total = 0
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as workers:
-        for family in families:
-            for operation in operations(family):
-                if not set(words) - set(NAMES) or operation.name in words:
-                    row, wrong = row_of(family, operation.name, workers, every)
-                    sys.stdout.write(row)
-                    sys.stdout.flush()
-                    total += wrong
-    return int(total > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -80,7 +80,7 @@ async def camera(engine: Engine, directory: Path, size: tuple[int, int]) -> Asyn
 
 
 async def backup(made: Bench, directory: Path) -> None:
-    """The start page, a plan, a run on its way and at its end."""
+    """The start page, a plan, a run on its way, as a picture too, and at its end."""
     async with camera(made.engine, directory, WIDE) as at:
         await at.press("down", "down")
         await at.shoot("start")
@@ -95,6 +95,10 @@ async def backup(made: Bench, directory: Path) -> None:
         await at.shoot("split")
         await at.reach(Phase.BACKUP)
         await at.shoot("backup")
+        await at.press("p")
+        await at.page("PicturePage")
+        await at.shoot("picture")
+        await at.press("escape")
         await at.press("a")
         await at.end()
         await at.shoot("end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from core.engine import Engine
 from core.errors import Refused
 from core.facade import PlanRequest
+from core.settings import ApplicationSettings, DatabaseSettings
 from hostdrivers.emulated.machine import Machine
 from hostdrivers.privileges import Role, Rule
 from tests.emulated.bench import NAMES, Bench, bench
@@ -136,6 +138,32 @@ def test_visudo_takes_every_file_and_none_names_a_shell_or_an_editor(tmp_path: P
                 assert not [one for one in left if one.reason.startswith(("nothing is known", "no kept map", "its pattern"))]
                 checked += 1
         assert checked == 2 * 2 * len(NAMES)
+
+
+def test_an_operator_may_be_the_user_of_the_database_and_an_inspector_may_not(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made:
+        settings = made.engine.settings
+        database = DatabaseSettings("/srv/web/db", "/usr/bin", user="pg.web")
+        app = ApplicationSettings("shop", driver="postgresql", database=database)
+        settings = replace(settings, sets={n: replace(s, application=app) for n, s in settings.sets.items()})
+        host = settings.sets["linux-web"].source
+        text, rules, _ = account_file(settings, host, "operator", Role.OPERATOR)
+        (own,) = [rule for rule in rules if rule.path.endswith("/runuser")]
+        for good in ("-u pg.web -- cat /srv/web/db/PG_VERSION", "-u pg.web -- env A=b psql -c select"):
+            assert re.fullmatch(own.arguments, good)
+        for bad in ("-u root -- id", "-u pg.web", "-u pg.web -- ", "-u pgxweb -- id", "-l pg.web -- id", "-c id"):
+            assert not re.fullmatch(own.arguments, bad)
+        assert "any command as pg.web" in text
+        looking, fewer, left = account_file(settings, host, "operator", Role.INSPECTOR)
+        assert not [rule for rule in fewer if rule.path.endswith("/runuser")]
+        assert [one.text for one in left if one.text.startswith("runuser")] == ["runuser -u pg.web -- ..."]
+        if shutil.which("visudo") is not None:
+            for words in (text, looking):
+                (tmp_path / "rules").write_text(words)
+                done = subprocess.run(
+                    ["visudo", "-c", "-f", str(tmp_path / "rules")], capture_output=True, text=True, check=False
+                )
+                assert done.returncode == 0, done.stderr
 
 
 def test_the_command_prints_the_file_and_says_what_waits_for_a_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from core.events import Outcome, SetMeasured
 from core.facade import PlanRequest
 from core.settings import PostPolicy
-from tests.emulated.bench import NAMES, Bench, bench, digests
+from hostdrivers.emulated.witness import Witness, newest_archive
+from tests.emulated.bench import NAMES, Bench, bench
 
 
 def source_files(made: Bench, name: str) -> dict[str, str]:
@@ -38,25 +39,27 @@ def test_a_backup_of_every_family_is_equal_at_source_target_and_archive_and_leav
         assert (count, on_target) == (len(before), before)
         assert family.target.mounts == {}
         assert not [s for s in family.target.slots if family.target.knows(s)]
+        made.engine.drain()
         made.engine.measure_set(name).result()
+        (measured,) = (e for e in made.engine.drain() if isinstance(e, SetMeasured))
+        assert measured.drift is not None
+        assert measured.drift.told.startswith("as the map of ")
         assert all(made.estate.array.word(s, b) == "Synchronized" for s, b in family.pairs)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_mounted_on_the_target_is_the_source_at_the_split(tmp_path: Path, name: str) -> None:
+def test_what_is_mounted_on_the_target_and_in_the_archive_is_the_source_at_the_split(tmp_path: Path, name: str) -> None:
     with bench(tmp_path, (name,)) as made:
         family = made.family(name)
         before = source_files(made, name)
-        seen: dict[str, str] = {}
-        keep = family.target.unmount
-
-        def look_and_unmount(point: str) -> None:
-            seen.update({point.removeprefix(family.prefix) + p: d for p, d in digests(family.target, point).items()})
-            keep(point)
-
-        family.target.unmount = look_and_unmount  # type: ignore[method-assign]
+        witness = Witness(family)
         assert made.run(PlanRequest("backup", name)).exit_code == 0
-        assert seen == before
+        archive = newest_archive(made.estate.vault, "/backup", name)
+        assert witness.source == witness.target == archive == before
+        assert witness.report(archive).startswith("EQUAL")
+        path = next(iter(before))
+        assert witness.report({**archive, path: "0"}).endswith(f"they differ in: {path}")
+        assert witness.report({}).startswith("NOT EQUAL")
 
 
 def test_a_second_backup_of_mirrors_that_were_left_down_takes_the_same_point_in_time(tmp_path: Path) -> None:

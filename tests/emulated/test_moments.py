@@ -17,7 +17,8 @@ from core.plan import Verdict, Weight
 from core.settings import ApplicationSettings, PostPolicy
 from hostdrivers.emulated.estate import Family
 from hostdrivers.emulated.linux import Linux
-from tests.emulated.bench import NAMES, Bench, bench, digests
+from hostdrivers.emulated.witness import digests
+from tests.emulated.bench import NAMES, Bench, bench
 
 
 @pytest.fixture(params=NAMES)

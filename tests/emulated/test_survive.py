@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.alive import AliveMarks
-from core.arrays.symmetrix import SymmetrixArray
-from core.config import load
 from core.engine import Engine
 from core.errors import ConfigError, Refused, SplitmountError
 from core.events import Outcome, SetMeasured
@@ -19,23 +16,21 @@ from core.facade import PlanRequest
 from core.locks import Claims
 from core.settings import PostPolicy
 from tests.emulated.bench import Bench, bench
+from tests.emulated.consoles import console, races
 from tests.emulated.crashes import (
     Cell,
     Fate,
     Point,
     Way,
     bury,
-    differences,
     doomed_engine,
     finished,
     operations,
     play,
-    scene,
-    seen_from,
     untouched,
     wait_until,
 )
-from tui.wiring import TABLES, build_engine
+from tests.emulated.scenes import differences, scene, seen_from
 
 NAME = "linux-web"
 
@@ -46,18 +41,6 @@ def web(tmp_path: Path) -> Iterator[Bench]:
     with bench(tmp_path, (NAME,)) as made:
         assert made.run(PlanRequest("establish", NAME)).exit_code == 0
         yield made
-
-
-@contextmanager
-def console(made: Bench, directory: Path) -> Iterator[Engine]:
-    """Another console on the same estate, with a journal and maps of its own."""
-    settings = replace(load(made.estate.config), state_dir=directory)
-    tables = replace(TABLES, arrays={"symmetrix": lambda a: SymmetrixArray(a.name, a.host, a.sid, wait=1)})
-    engine = build_engine(settings, read_only=False, tables=tables)
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 def run(engine: Engine, request: PlanRequest) -> Outcome:
@@ -99,9 +82,9 @@ _CELLS = (
 def test_whatever_a_console_leaves_is_taken_up_or_taken_back(tmp_path: Path, cell: tuple[str, str, str, Point, Way]) -> None:
     family, name, step, point, way = cell
     operation = next(o for o in operations(family) if o.name == name)
-    _, after, steps = untouched(tmp_path / "untouched", family, operation)
-    assert step in {s.id for s in steps}
-    played = play(tmp_path / "played", operation, Cell(family, name, step, point, way), after)
+    known = untouched(tmp_path / "untouched", family, operation)
+    assert (step, point) in known.met
+    played = play(tmp_path / "played", operation, Cell(family, name, step, point, way), known.after)
     assert played.fired
     assert played.wrong == []
 
@@ -175,16 +158,10 @@ def test_a_lost_journal_is_rebuilt_from_what_the_run_left_on_its_target(
     assert web.estate.array.done["split"] == 1
 
 
-def test_of_two_consoles_at_the_same_instant_exactly_one_runs(web: Bench, tmp_path: Path) -> None:
-    for turn in range(5):
-        with console(web, tmp_path / f"one{turn}") as one, console(web, tmp_path / f"two{turn}") as two:
-            plans = [engine.plan(PlanRequest("backup", NAME, post_policy=PostPolicy.UP)) for engine in (one, two)]
-            made = [plan.result() for plan in plans]
-            begun = [engine.start(plan) for engine, plan in zip((one, two), made, strict=True)]
-            ends = [finished(engine, number.result()) for engine, number in zip((one, two), begun, strict=True)]
-            assert sorted(end.exit_code for end in ends) == [0, 3]
-            (loser,) = (end for end in ends if end.exit_code == 3)
-            assert "is locked since" in loser.message
+def test_of_two_consoles_at_the_same_instant_exactly_one_runs(tmp_path: Path) -> None:
+    turns = races(tmp_path, 6)  # fifty by `make two-consoles`
+    assert all(turn.as_promised for turn in turns), turns
+    assert any(turn.by_the_lock for turn in turns)
 
 
 def test_a_hold_refuses_every_change_from_every_console_until_it_is_ended(web: Bench, tmp_path: Path) -> None:

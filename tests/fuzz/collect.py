@@ -13,20 +13,44 @@ from core.backups.base import BackupRecord
 from core.backups.manifest import Entry, to_lines
 from core.config import load
 from core.facade import PlanRequest
+from core.hosts import HostRef
 from core.journal import Journal
 from core.jsonable import to_json
 from core.mapfile import DIALECTS
+from core.offline import collector
 from core.replay import Recorder
 from core.ssh import SshTransport
+from hostdrivers import DRIVERS
 from hostdrivers.emulated.estate import RunningEstate
 from hostdrivers.emulated.families import FAMILIES
 from hostdrivers.report import MARK
 from tests.fuzz.targets import NOW, SEEDS
+from tests.hostdrivers import machines
 from tui.wiring import build_engine
 
 _TITLES = {"read pair states": "symmetrix", "read SYMCLI's version": "symmetrix-check"}
 _QEMU = {"read pair states": "qemu", "read the daemon's version": "qemu-check"}
 _LAB = Path(__file__).parents[1] / "fixtures" / "linux" / "lab.jsonl"
+
+ORACLE_REPORT = """version 11.2.0.4.0
+identity 2200000320
+position 1004
+parameter log_mode ARCHIVELOG
+parameter cluster_database FALSE
+parameter db_name SHOP
+parameter compatible 11.2.0.4.0
+parameter db_block_size 8192
+tablespace 0 SYSTEM
+tablespace 1 USERS
+file data 0 /mir1/oradata/system01.dbf|/mir1/oradata/system01.dbf
+file data 1 /u02/users01.dbf|/mir2/oradata/users01.dbf
+file control - /mir1/oradata/control01.ctl|/mir1/oradata/control01.ctl
+file redo - /mir2/redo/redo01.log|/mir2/redo/redo01.log
+file redo - +DATA/shop/redo02.log|+DATA/shop/redo02.log
+file archive - /mir1/arch|/mir1/arch
+state running
+end
+"""
 
 
 def keep(target: str, number: int, data: bytes) -> None:
@@ -78,6 +102,14 @@ def written(directory: Path, config: Path) -> None:
     keep("known-hosts", 0, (directory / "known_hosts").read_bytes())
 
 
+def saved(running: RunningEstate) -> None:
+    """What the collectors of each system write on their hosts."""
+    for number, machine in enumerate(family.source for family in running.estate.families):
+        script = collector(DRIVERS[machine.os].discovery(HostRef(machine.name, machine.os)), machine.os, machine.os)
+        running.call(machines.run(machine, script))
+        keep("facts", number, machine.read_file(f"/{machine.name}.facts"))
+
+
 def by_hand() -> None:
     """Formats whose real producer is not here, as its documentation has them."""
     keep("qemu-check", 0, b'{"qemu": {"micro": 2, "minor": 2, "major": 7}, "package": "Debian"}\n')
@@ -118,6 +150,8 @@ def by_hand() -> None:
         0,
         b"@@0123456789abcdef phase ended 0\n@@0123456789abcdef out 5\n68656c6c6f\n@@0123456789abcdef err\n6f6f\n@@0123456789abcdef end\n",
     )
+    keep("oracle-look", 0, ORACLE_REPORT.encode())
+    keep("oracle-look", 1, b"state stopped\nend\n")
     keep("samples", 0, b"file 123 456 /srv/web/a b\nfile 1 2 /srv/web/c\n")
     keep(
         "qmp",
@@ -149,11 +183,12 @@ def main() -> None:
                 time.sleep(0.05)
         engine.close()
         rows = [{"kind": r.kind, "step": r.step, "body": to_json(r.body)} for r in journal_of(settings.state_dir).records(1)]
-        keep("recover", 0, "\n".join([json.dumps(row) for row in rows if row["kind"] != "start"][:40]).encode())
+        keep("recover", 0, "\n".join([json.dumps(row) for row in rows[:46]]).encode())
         answers(scratch / "answers", _TITLES, {name: host.os for name, host in settings.hosts.items()})
         answers(_LAB, _QEMU, {"source": "linux", "target": "linux"})
         keep("transcript", 0, b"\n".join((scratch / "answers").read_bytes().splitlines()[-3:]))
         written(running.estate.directory, running.estate.config)
+        saved(running)
     finally:
         running.close()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.applications.oracle import OracleDriver
 from core.arrays.qemu import QemuArray
 from core.arrays.symmetrix import SymmetrixArray
 from core.backups.archive import ArchiveDriver
@@ -25,12 +26,14 @@ from core.jobs import parse_look
 from core.journal import Record
 from core.mapfile import DIALECTS, SeedRow, read, read_seed_rows, write
 from core.model import Pair
+from core.offline import parse as parse_saved
 from core.pairs import parse_pairs
-from core.past import past_of
+from core.played import scenes
 from core.qmp import QmpClient
 from core.rehearse import _sums
 from core.replay import parse_records
 from core.serial import canonical
+from core.settings import ApplicationSettings, OracleSettings
 from core.sshio import text_of
 from core.transport import ByteStream, Command, Result, Session, Status
 from core.trust import parse_known
@@ -141,6 +144,7 @@ def _discovery(system: str) -> Callable[[bytes], object]:
 
 SYMMETRIX_PAIRS = tuple(Pair(f"79{n:03X}000", f"79{n + 0x100:03X}000") for n in (0x02C, 0x02D))
 QEMU = QemuArray("lab", "fuzz", "/run/qmp", {"STD1": "stdx1", "BCV1": "bcvx1"})
+ORACLE = OracleDriver(ApplicationSettings("shop", driver="oracle", oracle=OracleSettings("SHOP", "/opt/oracle")))
 SYMMETRIX = SymmetrixArray("sym", "fuzz", "000184600079")
 
 
@@ -172,12 +176,17 @@ def _recover(data: bytes) -> object:
             continue
         if isinstance(row, dict) and isinstance(row.get("body"), dict):
             rows.append(Record(0, 1, NOW, str(row.get("kind")), str(row.get("step")), row["body"], ""))
-    return past_of(rows) if rows else None
+    return scenes(1, rows) if rows else None  # goes by `past_of` first
 
 
 def _record(data: bytes) -> object:
     """The record of an archive, as its repository has it."""
     return ArchiveDriver.record_of("linux-web", "20261125T221819Z-000184600079-20261125T221818", data)
+
+
+def _oracle(data: bytes) -> object:
+    host = HostRef("fuzz", "solaris")
+    return ORACLE.parse_look(host, at_once(Answers(data).run(ORACLE.look(host))))  # type: ignore[arg-type]
 
 
 LONG = 0.35
@@ -188,8 +197,10 @@ TARGETS: Mapping[str, Target] = {
         *(Target(f"discovery-{system}", _discovery(system), (ParseError,), share=LONG) for system in DRIVERS),
         Target("vxprint", lambda d: volumes_of(records_of("fuzz", "vxprint", text_of(d)), "mirdg", "1.2.h", {}), (ParseError,)),
         Target("symmetrix", lambda d: at_once(SYMMETRIX.status(Answers(d), SYMMETRIX_PAIRS)), (ParseError,), share=LONG),
+        Target("symmetrix-pairs", lambda d: at_once(SYMMETRIX.related(Answers(d))), (ParseError,), share=LONG),
         Target("symmetrix-check", lambda d: at_once(SYMMETRIX.check(Answers(d))), (ParseError,)),
         Target("qemu", lambda d: at_once(QEMU.status(Answers(d), (Pair("STD1", "BCV1"),))), (ParseError,), share=LONG),
+        Target("qemu-pairs", lambda d: at_once(QEMU.related(Answers(d))), (ParseError,), "qemu", LONG),
         Target("qemu-check", lambda d: at_once(QEMU.check(Answers(d))), (ParseError,)),
         Target("qmp", lambda d: at_once(QmpClient.greet(Monitor(d))), (TransportError,)),
         *(Target(f"map-{system}", _map_again, (ConfigError,), share=LONG) for system in DIALECTS),
@@ -207,7 +218,9 @@ TARGETS: Mapping[str, Target] = {
         Target("counts", lambda d: at_once(count_trees(Answers(d), "fuzz", "", ("/srv/web",))), (CommandFailed,)),
         Target("job-look", lambda d: parse_look(text_of(d), "@@0123456789abcdef"), (ValueError, KeyError, IndexError)),
         Target("recover", _recover, (Refused,), share=LONG),
+        Target("oracle-look", _oracle, (ParseError, CommandFailed)),
         Target("samples", lambda d: _sums(text_of(d)), ()),
+        Target("facts", lambda d: parse_saved(text_of(d), "fuzz"), (ConfigError,)),
         Target("transcript", lambda d: list(parse_records(text_of(d), "fuzz")), (ConfigError,), share=LONG),
     )
 }

@@ -129,8 +129,8 @@ def without_times(facts: HostFacts) -> HostFacts:
 
 def unchanged(before: HostFacts, after: HostFacts) -> None:
     """Nothing of ours is left: groups, mounts and table entries are as they were."""
-    assert [g.name for g in after.groups] == [g.name for g in before.groups]
-    assert sorted(f.mount_point for f in after.filesystems) == sorted(f.mount_point for f in before.filesystems)
+    was, now = (([g.name for g in f.groups], sorted(x.mount_point for x in f.filesystems)) for f in (before, after))
+    assert now == was, f"was {was}, is {now}"
 
 
 class HostContract:

@@ -16,7 +16,8 @@ from core.transport import bind
 from hostdrivers.aix import AixDriver
 from hostdrivers.aix_discovery import columns, control_block, dotted, pvid_of, stanzas
 from hostdrivers.emulated import filesystem
-from hostdrivers.emulated.aix import Aix, put_pvid
+from hostdrivers.emulated.aix import Aix
+from hostdrivers.emulated.aix_groups import put_pvid
 from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.machine import Slot
 from tests.hostdrivers.machines import MemoryDisk, complaints, facts, run, step

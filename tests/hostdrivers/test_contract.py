@@ -11,7 +11,7 @@ from core.config import load
 from hostdrivers import DRIVERS
 from hostdrivers.emulated.estate import RunningEstate
 from hostdrivers.emulated.families import FAMILIES
-from tests.emulated.bench import digests
+from hostdrivers.emulated.witness import digests
 from tests.hostdrivers.contract import HostContract, Subject
 
 

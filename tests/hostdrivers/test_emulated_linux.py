@@ -16,7 +16,7 @@ from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.linux import Linux
 from hostdrivers.emulated.machine import Slot
 from hostdrivers.emulated.volumes import read_label, write_label
-from tests.emulated.bench import digests
+from hostdrivers.emulated.witness import digests
 from tests.hostdrivers.machines import Copied, MemoryDisk, facts, run, step
 
 MB = 1 << 20
@@ -178,6 +178,39 @@ async def test_what_udev_activated_by_itself_is_put_to_sleep_and_one_that_is_mou
     assert "/mnt/x" in pair.target.mounts
 
 
+async def test_what_was_kept_of_the_devices_goes_when_it_is_back_on_them(pair: Copied) -> None:
+    pair.split()
+    request = await pair.request()
+    await pair.up(request)
+    kept = "cat $RUN/keep/*/*.head | wc -c"
+    assert int((await run(pair.target, f"RUN=/var/tmp/splitmount/runs/r1; {kept}")).stdout) >= 1 << 20
+    await pair.down()
+    assert int((await run(pair.target, f"RUN=/var/tmp/splitmount/runs/r1; {kept}")).stdout) == 0
+
+
+async def test_what_udev_activated_goes_with_the_devices_that_the_scan_brought_unless_it_is_mounted(pair: Copied) -> None:
+    target = pair.target
+    assert isinstance(target, Linux)
+    target.faults.on.add("autoactivate")
+    own = Slot(MemoryDisk("own", 64 * MB, "OWN"))
+    target.slots.append(own)
+    target.attach(own)
+    target.create_group("vgown", [own.name], 4 * MB)
+    target.create_volume("vgown", "lvown", "ext4", 4)
+    before = set(target.maps)
+    assert before == {"vgown-lvown"}
+    pair.split()
+    shown = DRIVER.attach(pair.ref, pair.serials)
+    assert (await pair.do(shown))[0] == 0
+    assert "vg--one-lv--a" in target.maps
+    await run(target, "mkdir -p /mnt/x; mount -t ext4 /dev/vg-one/lv-a /mnt/x")
+    refused = await step(target, shown.undo, pair.values)
+    assert (refused.exit_status, "in use: vg--one-lv--a" in refused.stderr) == (1, True), refused.stderr
+    await run(target, "umount /mnt/x")
+    assert (await step(target, shown.undo, pair.values)).exit_status == 0
+    assert (set(target.maps), len(target.named())) == (before, 1)
+
+
 async def test_a_torn_filesystem_is_not_mounted_and_everything_is_taken_back(pair: Copied) -> None:
     held = pair.source.mounts[POINTS[0]]
     at = filesystem.BODY_AT + 600
@@ -283,3 +316,13 @@ async def test_undo_of_what_was_never_done_is_harmless(pair: Copied) -> None:
     ):
         assert (await step(pair.target, one.undo, pair.values)).exit_status == 0, one.id
     assert pair.images() == before
+
+
+async def test_sync_takes_files_that_are_there(pair: Copied) -> None:
+    for words, code, told in (
+        ("sync /etc/fstab", 0, ""),
+        ("sync /nosuch", 1, "error opening '/nosuch'"),
+        ("sync -x", 1, "invalid"),
+    ):
+        done = await run(pair.target, words)
+        assert (done.exit_status, told in done.stderr) == (code, True), done

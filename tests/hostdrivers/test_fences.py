@@ -41,6 +41,10 @@ EXEMPT = {Guard.OWN_LINES: ("sed -i", "cp {RUN}/keep/"), Guard.TIMER: ("fsfreeze
 
 # Which module may say which guard: a new exemption is a decision that shows here.
 GUARDS = {
+    "core/applications/commands.py": {"APPLICATION"},
+    "core/applications/database.py": {"APPLICATION", "MOUNTED"},
+    "core/applications/oracle.py": {"TIMER"},
+    "core/applications/postgresql.py": {"APPLICATION", "MOUNTED", "OWN_DIRECTORY", "TIMER"},
     "core/arrays/qemu.py": {"MARKS"},
     "core/arrays/symmetrix.py": {"ARRAY"},
     "core/backups/archive.py": {"EMPTY"},
@@ -49,9 +53,7 @@ GUARDS = {
     "core/backups/stores.py": {"REPOSITORY"},
     "core/jobs.py": {"OWN_DIRECTORY"},
     "core/locks.py": {"OWN_DIRECTORY"},
-    "core/moments.py": {"APPLICATION"},
     "core/operations.py": {"OWN_DIRECTORY", "TIMER"},
-    "core/rehearse.py": {"APPLICATION"},
     "hostdrivers/aix_steps.py": {"DEVICES", "TIMER"},
     "hostdrivers/hpux_steps.py": {"DEVICES", "OWN_LINES"},
     "hostdrivers/linux_steps.py": {"DEVICES", "OWN_LINES", "TIMER"},

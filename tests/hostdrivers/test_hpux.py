@@ -15,10 +15,10 @@ from core.transport import bind
 from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.hpux import Hpux, identity_on, put_identity
 from hostdrivers.emulated.machine import Slot
+from hostdrivers.emulated.witness import digests
 from hostdrivers.hpux import HpuxDriver
 from hostdrivers.hpux_discovery import bdf, blocks, identity, labelled, lvmtab, minors
 from hostdrivers.hpux_steps import map_of
-from tests.emulated.bench import digests
 from tests.hostdrivers.machines import MemoryDisk, complaints, facts, run, step
 
 MB = 1 << 20

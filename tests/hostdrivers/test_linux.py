@@ -254,6 +254,16 @@ def test_the_import_always_has_a_private_device_list_a_limit_and_a_name_of_its_o
         DRIVER.import_group(HOST, replace(request(), new_name="bad name"))
 
 
+def test_an_entry_for_a_copy_beside_its_original_says_that_two_filesystems_have_one_identity() -> None:
+    one = replace(request(), mounts=(Mount("lv", "xfs", "/mnt/copy/srv", "/srv"), Mount("e", "ext4", "/mnt/copy/e", "/e")))
+    alone, apart = (DRIVER.table_entries(HOST, replace(one, same_host=same)).command for same in (True, False))
+    assert alone is not None
+    assert apart is not None
+    assert "|xfs|defaults,nouuid|/mnt/copy/srv" in alone.text
+    assert "|ext4|defaults|/mnt/copy/e" in alone.text
+    assert "nouuid" not in apart.text
+
+
 def test_a_physical_volume_with_two_metadata_areas_is_refused_because_it_could_not_be_put_back() -> None:
     one = request()
     physical = (replace(one.group.physical[0], metadata_areas=2),)

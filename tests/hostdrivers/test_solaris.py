@@ -15,9 +15,9 @@ from core.moments import own_groups
 from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.machine import Slot
 from hostdrivers.emulated.solaris import Solaris
+from hostdrivers.emulated.witness import digests
 from hostdrivers.solaris import SolarisDriver
 from hostdrivers.solaris_steps import import_group
-from tests.emulated.bench import digests
 from tests.hostdrivers.machines import Copied, MemoryDisk, complaints, facts, run, step
 
 MB = 1 << 20

@@ -27,7 +27,8 @@ FIRST_SECOND_MIRROR = 0x790C8000
 SERIAL_STEP = 0x1000
 ORDINARY_SIZES = (320, 320)
 AWKWARD_SIZES = (512, 512, 96)
-PAIR_NUMBERS = {"ordinary": (0, 1), "awkward": (2, 3, 4)}
+DATABASE_SIZES = (384, 256)  # one for each of two groups
+PAIR_NUMBERS = {"ordinary": (0, 1), "awkward": (2, 3, 4), "database": (5, 6)}
 ALONE_SIZE = 448  # MiB of the one standard that the target has itself: it is source and target of the set "alone"
 
 
@@ -128,7 +129,8 @@ class Lab:
             (self.directory / f"pairs-{name}.txt").write_text("".join(pair_lines))
         alone = f"{self.serial_of['own0']}\t{self.serial_of['bcvown0']}\n"
         (self.directory / "pairs-alone.txt").write_text(alone)
-        (self.directory / "pairs.txt").write_text("".join(line for group in lines.values() for line in group))
+        of_files = lines["ordinary"] + lines["awkward"]
+        (self.directory / "pairs.txt").write_text("".join(of_files))
         self.config.write_text(plain_yaml(self._settings()))
 
     def _pair_line(self, number: int) -> str:
@@ -151,9 +153,9 @@ class Lab:
             "create": True,
         }
         sets = {
-            "ordinary": _replication_set("ordinary", ["vgdata"], archive),
-            "awkward": _replication_set("awkward", ["vg-awk", "vgpart"], restic),
-            "alone": _replication_set("alone", ["vgown"], archive) | {"source": "target"},
+            "ordinary": replication_set("ordinary", ["vgdata"], archive),
+            "awkward": replication_set("awkward", ["vg-awk", "vgpart"], restic),
+            "alone": replication_set("alone", ["vgown"], archive) | {"source": "target"},
         }
         return {"known_hosts": "known_hosts", "hosts": hosts, "arrays": {"lab": array}, "sets": sets}
 
@@ -161,7 +163,8 @@ class Lab:
         return {"os": "linux", "address": "127.0.0.1", "port": port, "user": user, "key": "id_ed25519"}
 
 
-def _replication_set(name: str, groups: list[str], backup: dict[str, object]) -> dict[str, object]:
+def replication_set(name: str, groups: list[str], backup: dict[str, object]) -> dict[str, object]:
+    """A set of the lab by the name of its file of pairs."""
     return {
         "source": "source",
         "target": "target",
@@ -178,7 +181,7 @@ def _replication_set(name: str, groups: list[str], backup: dict[str, object]) ->
 
 def lab_devices() -> tuple[Device, ...]:
     """All devices: a mirror for each standard, a second one for those of the ordinary set, and a pair of the target's own."""
-    sizes = ORDINARY_SIZES + AWKWARD_SIZES
+    sizes = ORDINARY_SIZES + AWKWARD_SIZES + DATABASE_SIZES
     return (
         *(Device(f"std{i}", f"{FIRST_STANDARD + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
         *(Device(f"bcv{i}", f"{FIRST_MIRROR + i * SERIAL_STEP:08X}", size) for i, size in enumerate(sizes)),
@@ -210,7 +213,7 @@ def open_lab(directory: Path | None = None) -> Iterator[Lab]:
         def machine(name: str, prefix: str | tuple[str, ...], autoactivate: bool) -> Machine:
             disks = tuple(device for device in devices if device.name.startswith(prefix))
             key = make_key(work / f"hostkey-{name}", name)
-            return Machine(name, work / name, image, accelerator, array, disks, key, client, leash, autoactivate)
+            return Machine(name, work / name, image, accelerator, array, disks, key, client, leash, autoactivate, work / "wal")
 
         source, target = machine("source", "std", True), machine("target", ("bcv", "own"), False)
         lab = Lab(work, array, management, source, target, client, {"image": built})

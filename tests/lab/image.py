@@ -44,10 +44,25 @@ PACKAGES = (
     "busybox-static",
     "fdisk",
     "util-linux-extra",
+    "postgresql-15",  # with pgbench and pg_amcheck
 )
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 IMAGE_SIZE = "1400M"
-DROPPED_PATHS = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+DROPPED_PATHS = (
+    "/usr/share/man/*",
+    "/usr/share/doc/*",
+    "/usr/share/locale/*",
+    "/usr/share/info/*",
+    # PostgreSQL's compiler of queries, which it does without where it is not there: a quarter of the tree
+    "/usr/lib/postgresql/*/lib/bitcode/*",
+    "/usr/lib/postgresql/*/lib/llvmjit*",
+    "/usr/lib/x86_64-linux-gnu/libLLVM*",
+    "/usr/lib/x86_64-linux-gnu/libz3*",
+)
+# No database of Debian's own is made when its package is installed: the tests make theirs.
+NO_CLUSTER = (
+    'mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,7 @@ def _bootstrap(tree: Path, suite: str, log: Path) -> None:
     """Unpack Debian with the machine's own apt sources and apt options, so that its mirror and proxies are used."""
     options = [f"--dpkgopt=path-exclude={path}" for path in DROPPED_PATHS]
     options += [f"--aptopt={line}" for line in _apt_options()]
+    options += [f"--essential-hook={NO_CLUSTER}"]
     arguments = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", *options, suite, str(tree)]
     with log.open("wb") as output:
         done = subprocess.run(  # the mirror is given as lines of a sources.list on standard input
@@ -198,7 +214,7 @@ def _debian_suite() -> str:
 
 def _recipe_hash(suite: str) -> str:
     """Name the image by everything that decides its content, so that a changed recipe builds a new one."""
-    digest = hashlib.sha256(repr((suite, PACKAGES, INITRD_MODULES, IMAGE_SIZE, DROPPED_PATHS)).encode())
+    digest = hashlib.sha256(repr((suite, PACKAGES, INITRD_MODULES, IMAGE_SIZE, DROPPED_PATHS, NO_CLUSTER)).encode())
     for path in sorted(GUEST_FILES.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -73,6 +73,9 @@ swapon /dev/vg-awk/lv-swap
 ALONE_MOUNTS = ("/srv/own", "/srv/own/logs")
 
 ALONE = """
+for p in $(pvs --noheadings -o pv_name -S vg_name=vgown); do # of a BCV that an earlier test left
+  dd if=/dev/zero of="$p" bs=1M count=2 conv=fsync status=none
+done
 a=$(disk {own0})
 pvcreate -q -y "$a"
 vgcreate -q vgown "$a"
@@ -218,7 +221,7 @@ def reset_target(lab: Lab) -> None:
         "\n".join(unmounts) + "\n"
         "vgchange --nohints -an >/dev/null 2>&1 || true\n"
         "dmsetup remove_all --force --retry >/dev/null 2>&1 || true\n"
-        "rm -f /run/lvm/hints",
+        "rm -f /run/lvm/hints; rm -rf /var/tmp/splitmount/locks; sync",  # of a run before the power was cut
     )
 
 

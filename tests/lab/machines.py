@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lab import walstore
 from tests.lab.accel import Accelerator
 from tests.lab.array import MEBIBYTE, Array, Device
 from tests.lab.image import Image, pack_cpio
@@ -23,11 +24,12 @@ from tests.lab.qmp import Qmp
 MEMORY_MEBIBYTES = 768
 BOOT_SECONDS = 30.0
 RECONNECT_SECONDS = 1
+KERNEL_WORDS = "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 random.trust_cpu=on"
 
 
 @dataclass(slots=True)
 class Machine:
-    """One machine: its files in `directory`, its disks in the order of their SCSI targets."""
+    """One machine: its files in `directory`, its disks in the order of their SCSI targets; both reach the WAL in `archive`."""
 
     name: str
     directory: Path
@@ -39,6 +41,7 @@ class Machine:
     client_key: KeyPair
     leash: Leash
     autoactivate: bool
+    archive: Path
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = field(default=None)
     _monitor: Qmp | None = field(default=None)
@@ -143,9 +146,9 @@ class Machine:
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
             *("-qmp", f"unix:{self._control_socket},server=on,wait=off"),
             *("-kernel", str(self.image.kernel), "-initrd", str(self.directory / "initrd")),
-            *("-append", "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 random.trust_cpu=on"),
+            *("-append", f"{KERNEL_WORDS} {self.accelerator.kernel}"),
             *("-blockdev", json.dumps(root), "-device", "virtio-blk-pci,drive=root"),
-            *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"),
+            *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22,{walstore.forward(self.archive)}"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
             *("-device", "virtio-scsi-pci,id=scsi"),
         ]

@@ -1,4 +1,4 @@
-"""A console that freezes the source and then never goes on: `python -m tests.lab.stuck CONFIG`. For the tests to kill."""
+"""A console that freezes the source and then never goes on: `python -m tests.lab.stuck CONFIG [SET]`. For the tests to kill."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ def main() -> None:
     """Plan a split, and get stuck in it."""
     settings = load(Path(sys.argv[1]))
     engine = build_engine(settings, False, _Stuck(SshTransport(settings.hosts, settings.known_hosts, read_only=False)))
-    engine.start(engine.plan(PlanRequest("split", "ordinary")).result()).result()
-    time.sleep(3600)
+    plan = engine.plan(PlanRequest("split", (sys.argv[2:] or ["ordinary"])[0])).result()
+    number = engine.start(plan).result()
+    while (run := next(r for r in engine.history().result() if r.run == number)).exit_code is None:
+        time.sleep(0.5)
+    print(f"run {number} ended with {run.exit_code} before it froze anything: {run.message}", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ def refused(lab: Lab, machine: str, role: Role, *commands: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def accounts(lab: Lab) -> Lab:
+def accounts(awkward: Lab) -> Lab:
     """The lab with both accounts, and rules made from maps that were kept before."""
+    lab = awkward
     with product(lab) as made:
         for name in ("ordinary", "awkward"):
             made.do("map", name)

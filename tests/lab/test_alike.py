@@ -28,14 +28,14 @@ def emulated(lab: Lab) -> Linux:
 
 
 def told(found: HostFacts, serials: set[str]) -> dict[str, Any]:
-    """What is of the layout alone: no identities, no times, no sizes that depend on how much a filesystem keeps for itself."""
+    """What is of the layout alone: no identities, no times, no order (a restore may turn it), no sizes that depend on a filesystem."""
     group = found.group("vgdata")
     assert group is not None
     serial_of = {p.path: p.device_serial for p in group.physical}
     return {
         "devices": sorted((d.serial, d.size, d.vendor, d.model, d.readable) for d in found.devices if d.serial in serials),
         "group": (group.name, group.extent_size, group.size, group.pv_count, group.partial, group.system_id),
-        "physical": [(p.device_serial, p.size, p.pe_start, p.metadata_areas, p.missing, p.duplicate) for p in group.physical],
+        "physical": sorted((p.device_serial, p.size, p.pe_start, p.metadata_areas, p.missing, p.duplicate) for p in group.physical),
         "volumes": sorted(
             (v.name, v.size, v.kind, v.path, v.active, v.open, v.hidden, v.stripes, v.stripe_size, sorted(serial_of[d] for d in v.devices))
             for v in group.volumes

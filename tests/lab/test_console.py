@@ -9,7 +9,7 @@ import pytest
 from core.model import PairState
 from tests.lab.estate import Lab
 from tests.lab.product import product
-from tests.lab.terminal import Terminal
+from tests.terminal import Terminal
 
 
 @pytest.mark.parametrize(("columns", "lines", "stepwise"), [(80, 24, False), (160, 48, True)])

@@ -60,10 +60,10 @@ def test_the_source_thaws_by_itself_within_the_timer(fresh_mirrors: Lab, sign: s
     )
 
 
-def take_back(lab: Lab, config: Path) -> None:
+def take_back(lab: Lab, config: Path, name: str = "ordinary") -> None:
     """What the killed console left has no end: another one takes it back, as an operator would."""
     (left,) = as_json(splitmount(lab, "recover", "--json", config=config))
-    assert (left["set_name"], left["undo"]) == ("ordinary", ""), left
+    assert (left["set_name"], left["undo"]) == (name, ""), left
     done = splitmount(lab, "recover", str(left["run"]), "--undo", "--yes", config=config)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every run has an end" in splitmount(lab, "recover", config=config).stdout

@@ -185,7 +185,10 @@ def restored(made: Product, request: PlanRequest) -> None:
 @pytest.mark.long
 def test_todays_state_is_kept_on_the_other_mirror_and_undoes_a_restore(fresh_mirrors: Lab) -> None:
     lab = fresh_mirrors
-    with product(lab) as made:
+    rows = ((f"std{n}", mirror) for mirror in ("bcv", "bcvx") for n in (0, 1))
+    two = lab.directory / "pairs-two-mirrors.txt"
+    two.write_text("".join(f"{lab.serial_of[std]} {lab.serial_of[mirror + std[-1]]}\n" for std, mirror in rows))
+    with product(lab, change=lambda body: body["sets"]["ordinary"].update(pairs=str(two))) as made:
         before = point_in_time(lab, made)
         lab.ssh("source", DESTROYED)
         today = files_of(lab, "source", "", ORDINARY_MOUNTS)

@@ -171,3 +171,14 @@ def test_the_accidents_are_listed_by_name_and_host(capsys: pytest.CaptureFixture
     rows = capsys.readouterr().out.splitlines()
     assert any(row.startswith("mixed-states@aixprod ") and len(row.split()) > 4 for row in rows)
     assert len(rows) > 60
+
+
+async def test_every_key_that_the_offer_speaks_of_does_what_it_says(demo: Console) -> None:
+    async with demo.run_test(size=(130, 40)) as pilot:
+        await until(
+            demo, lambda: isinstance(demo.screen, SchoolPage) and shows(demo, "A switches accidents", "D brings this page")
+        )
+        await pilot.press("escape", "A")
+        await until(demo, lambda: isinstance(demo.screen, AccidentsPage))
+        await pilot.press("escape", "D")
+        await until(demo, lambda: isinstance(demo.screen, SchoolPage))

@@ -176,7 +176,7 @@ async def test_every_mirror_is_offered_with_its_own_point_in_time_and_count(tmp_
                 app, lambda: shows(app, "mirror 1  split 20", "mirror 2  no point in time", "verified    20", "tracks differ")
             )
             await pilot.press("down", *["enter"] * 4)
-            await until(app, lambda: shows(app, "1 conditions stand", "[NOT MET] PAIRS_SPLIT", "choose something else"))
+            await until(app, lambda: shows(app, "1 condition stands", "[NOT MET] PAIRS_SPLIT", "choose something else"))
             await pilot.press("enter")
             await until(app, lambda: shows(app, "1/5", "mirror 1  split 20"))
             assert not changes(app)

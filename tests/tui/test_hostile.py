@@ -31,6 +31,7 @@ from core.events import (
     RunEnded,
     RunPaused,
     RunStarted,
+    Scene,
     SetMeasured,
     StepEnded,
     StepOutput,
@@ -38,19 +39,26 @@ from core.events import (
     StepStarted,
 )
 from core.facade import Account, CheckRow, PlanRequest, RunRow
-from core.model import Estate, Finding, PairState, PairStatus, Severity
+from core.model import Difference, Drift, Estate, Finding, PairState, PairStatus, Severity
 from core.plan import Condition, Plan, Verdict, Weight
 from core.transport import Command, Status
 from tests.core.toy import PAIRS, source_facts
 from tests.tui.hostile import HOSTILE, planted
 from tests.tui.toyengine import toy_engine
 from tui import progress
-from tui.__main__ import main, parser
+from tui.__main__ import main
+from tui.answers import Person, Tell
 from tui.app import Console
+from tui.arguments import parser
 from tui.cli import _COMMANDS
 from tui.plain import json_text, line, printable, unsafe
 from tui.screens.ask import Ask, AskText, TypeName
+from tui.screens.find import FindPage
 from tui.screens.guide import GuidePage
+from tui.screens.history import HistoryPage, ReplayPage
+from tui.screens.log import LogPage
+from tui.screens.newset import NewSetPage
+from tui.screens.picture import PicturePage
 from tui.screens.plan import PlanPage
 from tui.screens.recover import RecoverPage
 from tui.screens.run import RunPage
@@ -64,6 +72,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OURS = frozenset(
     {"id", "host", "set_name", "os", "operation", "confirm", "group", "volume", "std", "bcv", "device_serial", "serial", "name"}
 )
+DRIFT = Drift(NOW, "", (Difference(HOSTILE, HOSTILE, HOSTILE, HOSTILE),))
 SPOOF = "1/9 [mount] all is well: ok"
 
 
@@ -171,7 +180,7 @@ class HostileEngine:
     def measure_set(self, name: str) -> Future[Any]:
         """Both hosts."""
         self.said += [HostMeasured("source", NOW, facts()), HostMeasured("mgmt", NOW, None, HOSTILE)]
-        self.said.append(SetMeasured(name, estate(), findings(), (HOSTILE,)))
+        self.said.append(SetMeasured(name, estate(), findings(), (HOSTILE,), HOSTILE, DRIFT))
         return self._now(None)
 
     def discover_host(self, host: str) -> Future[Any]:
@@ -287,13 +296,27 @@ class HostileSchool:
     def switch(self, name: str) -> None:
         """Nothing."""
 
+    def report(self, plan: Plan) -> str:
+        """What it saw of a run."""
+        return HOSTILE
+
+
+def talk(person: Person, tell: Tell) -> bool:
+    """A dialogue that says what a host said, and asks about it."""
+    tell(HOSTILE)
+    return bool(person(HOSTILE))
+
 
 PAGES: dict[str, Callable[[HostileEngine], Any]] = {
     "start": lambda e: None, "plan": lambda e: PlanPage(e._plan), "run": lambda e: RunPage(), "ended": lambda e: RunPage(),
     "guide": lambda e: GuidePage("toy"), "conditions": lambda e: GuidePage("toy", "takeover"),
     "text": lambda e: TextPage(HOSTILE, lambda: [HOSTILE, str(ParseError(HOSTILE, HOSTILE, HOSTILE, HOSTILE))], loud=True),
     "ask": lambda e: Ask(HOSTILE, "y", HOSTILE, "Cancel"), "type": lambda e: TypeName(HOSTILE, HOSTILE), "askt": lambda e: AskText(HOSTILE, "hint"),
-    "recover": lambda e: RecoverPage(account()),
+    "picture": lambda e: PicturePage("toy"), "log": lambda e: LogPage(),
+    "find": lambda e: FindPage(TextPage(HOSTILE, lambda: [HOSTILE])),
+    "recover": lambda e: RecoverPage(account()), "history": lambda e: HistoryPage(rows()),
+    "replay": lambda e: ReplayPage([Scene(0.0, event) for event in (*events(e._plan), ended())]),
+    "newset": lambda e: NewSetPage(talk),
     "school": lambda e: SchoolPage(HostileSchool()), "accidents": lambda e: AccidentsPage(HostileSchool()),
 }  # fmt: skip
 
@@ -303,21 +326,21 @@ async def test_no_screen_draws_what_a_host_wants_drawn(hostile: HostileEngine, p
     app = Naked(hostile, banner=HOSTILE)
     async with app.run_test(size=(150, 48)) as pilot:
         await pilot.pause()
-        if page in ("run", "ended"):
+        if page in ("run", "ended", "log"):
             hostile.said += events(hostile._plan) + (
                 [ended()] if page == "ended" else [RunPaused(1, hostile._plan.steps[1].id)]
             )
         app.beat()
         if (screen := PAGES[page](hostile)) is not None:
             app.push_screen(screen)
-        await pilot.pause()
+        await pilot.pause(0.5 if page == "newset" else None)  # its words come from a thread
         app.beat()
         text = await whole(app, pilot)
         assert "\\x1b[31m" in text, text[:2000]
         clean(text)
 
 
-@pytest.mark.parametrize("key", ["l", "H", "B", "b"])
+@pytest.mark.parametrize("key", ["L", "H", "B", "b"])
 async def test_no_page_that_a_key_opens_draws_it(hostile: HostileEngine, key: str) -> None:
     app = Naked(hostile)
     async with app.run_test(size=(150, 48)) as pilot:
@@ -398,7 +421,7 @@ def test_the_live_bar_of_a_run_shows_it_as_text(hostile: HostileEngine) -> None:
     out = io.StringIO()
     console = RichConsole(file=out, force_terminal=True, color_system=None, width=200, highlight=False)
     with progress.bar_of(console) as bar:
-        teller = progress._Teller(console, bar)
+        teller = progress.Teller(console, bar)
         for event in events(hostile._plan):
             teller.hear(event)
             bar.refresh()
@@ -458,13 +481,13 @@ def test_no_widget_is_given_text_that_could_be_read_as_markup() -> None:
 
 
 async def test_every_page_is_among_those_that_are_looked_at() -> None:
-    shown = {type(page(None)).__name__ for name, page in PAGES.items() if name not in ("plan", "start")}  # type: ignore[arg-type]
-    shown |= {PlanPage.__name__, StartPage.__name__}
+    shown = {type(page(None)).__name__ for name, page in PAGES.items() if name not in ("plan", "start", "replay")}  # type: ignore[arg-type]
+    shown |= {PlanPage.__name__, StartPage.__name__, ReplayPage.__name__}
     classes = {
         node.name
         for path in (TUI / "screens").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef) and any("Page" in ast.unparse(b) or "Screen" in ast.unparse(b) for b in node.bases)
     }
-    assert classes - {"Page"} <= shown
+    assert classes - {"Page", "StagePage"} <= shown
     await asyncio.sleep(0)

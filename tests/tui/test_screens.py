@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from core.engine import Engine
 from core.facade import PlanRequest
@@ -21,6 +22,7 @@ from tests.core.toy import PAIRS, ToyWorld
 from tests.tui.toyengine import toy_engine
 from tui.app import Console, gone
 from tui.keys import KEYS, help_lines
+from tui.widgets.rowlist import RowList
 
 SIZES = [(80, 24), (160, 48)]
 
@@ -188,8 +190,17 @@ async def test_the_filter_keeps_what_a_hit_belongs_to(toy: tuple[Engine, ToyWorl
     app = Console(toy[0])
     async with app.run_test(size=(120, 36)) as pilot:
         await until(app, lambda: shows(app, "7902C000", "7902D000"))
-        await pilot.press("slash", *"7902D", "enter")
-        await until(app, lambda: shows(app, "7902D000", "vgdata") and not shows(app, "7902C000 "))
+        await pilot.press("slash")
+        await until(app, lambda: isinstance(app.focused, Input))
+        await pilot.press(*"7902D", "enter")
+        await until(app, lambda: not any("7902C000" in row for row in listed(app)))  # beside the list stands what it will
+        assert any("7902D000" in row for row in listed(app))
+        assert any("vgdata" in row for row in listed(app))
+
+
+def listed(app: Console) -> list[str]:
+    """The rows that the list shows."""
+    return [row.text for row in app.screen.query_one(RowList).shown]
 
 
 async def test_a_small_terminal_gets_a_message_and_a_larger_one_the_page_again(toy: tuple[Engine, ToyWorld]) -> None:

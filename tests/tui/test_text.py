@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import CommandEnded, CommandSent, Outcome, RunStarted, StepEnded, StepStarted
+from core.events import CommandEnded, CommandSent, Event, Outcome, RunStarted, StepEnded, StepOutput, StepProgress, StepStarted
 from core.plan import Explain, Phase, Plan, Step, StepKind
 from core.transport import Command, Status
 from tui.plain import printable
 from tui.rows import Row, visible
-from tui.view import ViewState, fold
+from tui.view import ViewState, fold, fold_all
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 EXPLAIN = Explain("a", "b", "c", "d")
@@ -51,6 +51,23 @@ def test_the_badge_of_a_frozen_source_lives_from_freeze_to_thaw() -> None:
         state = fold(state, event)
     assert state.run is not None
     assert state.run.frozen_since is None
+
+
+_STEPS = st.sampled_from(("a", "b"))
+_EVENTS = st.one_of(
+    st.builds(StepProgress, st.just(1), _STEPS, st.integers(0, 9), st.just(9)),
+    st.builds(StepStarted, st.just(1), _STEPS, st.just(NOW)),
+    st.builds(StepOutput, st.just(1), _STEPS, st.text(max_size=3)),
+    st.builds(StepEnded, st.just(1), _STEPS, st.just(Outcome.OK), st.just(0.1)),
+)
+
+
+@given(st.lists(_EVENTS, max_size=20))
+def test_many_events_at_once_leave_the_state_that_they_leave_one_by_one(events: list[Event]) -> None:
+    state = begun = fold(ViewState(), RunStarted(1, NOW, Plan("split", "s", (), NOW)))
+    for event in events:
+        state = fold(state, event)
+    assert fold_all(begun, events) == state
 
 
 def test_a_folded_row_hides_all_that_is_below_it() -> None:

@@ -12,10 +12,13 @@ from textual.widgets import Button, Input, Static
 from tui.plain import line, printable
 from tui.screens.base import put
 
+WAY_BACK = "#cancel"  # what has the focus from the first instant of a question on: no key that was pressed early says yes
+
 
 class Ask(ModalScreen[bool]):
     """A question with Cancel in focus; only the key that it names agrees."""
 
+    AUTO_FOCUS = WAY_BACK
     BINDINGS = [Binding("escape", "answer(False)", "Cancel")]
 
     def __init__(self, question: str, key: str, agree: str, cancel: str = "Cancel") -> None:
@@ -29,10 +32,6 @@ class Ask(ModalScreen[bool]):
             yield Static(Text(printable(self._question)))
             yield Static(Text(f"\n{self._key}    {line(self._agree)}\nEsc  {line(self._cancel)}", style="bold"))
             yield Button(self._cancel, id="cancel")
-
-    def on_mount(self) -> None:
-        """The way back has the focus."""
-        self.query_one("#cancel", Button).focus()
 
     def on_key(self, event: object) -> None:
         """Only the named key agrees."""
@@ -51,6 +50,7 @@ class Ask(ModalScreen[bool]):
 class TypeName(ModalScreen[str]):
     """The question before data is overwritten: the set's name must be typed. Cancel has the focus, an empty field does nothing."""
 
+    AUTO_FOCUS = WAY_BACK
     BINDINGS = [
         Binding("escape", "leave", "Cancel"),
         Binding("pageup,up", "look(-1)", "Up", show=False),
@@ -74,9 +74,8 @@ class TypeName(ModalScreen[str]):
             yield Button("Cancel", id="cancel")
 
     def on_mount(self) -> None:
-        """The way back has the focus."""
+        """What will happen, with its own styles."""
         put(self.query_one("#consequences", Static), self._consequences)
-        self.query_one("#cancel", Button).focus()
 
     def action_look(self, way: int) -> None:
         """Scroll what will happen; the field and Cancel stay where they are."""
@@ -100,6 +99,7 @@ class TypeName(ModalScreen[str]):
 class AskText(ModalScreen[str]):
     """A question that is answered by a line of text; an empty one is no answer, and Cancel has the focus."""
 
+    AUTO_FOCUS = WAY_BACK
     BINDINGS = [Binding("escape", "leave", "Cancel")]
 
     def __init__(self, question: str, hint: str) -> None:
@@ -113,10 +113,6 @@ class AskText(ModalScreen[str]):
             yield Static(Text(printable(self._question)))
             yield Input(id="name", placeholder=f"Tab comes here; for example: {line(self._hint)}")
             yield Button("Cancel", id="cancel")
-
-    def on_mount(self) -> None:
-        """The way back has the focus."""
-        self.query_one("#cancel", Button).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """An answer, unless it is empty."""

@@ -6,16 +6,16 @@ import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.backups.base import BackupRecord
 from core.errors import SplitmountError
+from core.events import Outcome
 from core.facade import PlanRequest
 from core.plan import Condition, Weight
 from tui.guide import (
@@ -55,6 +55,7 @@ class GuidePage(Page):
     """The decisions of a restore, or the conditions of a takeover or failback; Escape goes one back."""
 
     BINDINGS = bindings("guide")
+    SHEET = "guide"
 
     def __init__(self, set_name: str, operation: str = "restore") -> None:
         """Of one set."""
@@ -66,6 +67,7 @@ class GuidePage(Page):
         self._conditions: tuple[Condition, ...] = ()
         self._overrides: dict[str, str] = {}
         self._away = False  # a plan was asked for: measure again on the way back
+        self._seen: int | None = None  # the run that this console showed last, before the guide
 
     @property
     def stage(self) -> int:
@@ -84,8 +86,9 @@ class GuidePage(Page):
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="about")
         yield Static(id="said")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def heading(self) -> str:
         """Which decision."""
@@ -98,6 +101,8 @@ class GuidePage(Page):
 
     def opened(self) -> None:
         """Read the repository, then offer."""
+        run = self.console_app.state.run
+        self._seen = None if run is None else run.run
         self.query_one(RowList).focus()
         self._enter()
 
@@ -118,8 +123,9 @@ class GuidePage(Page):
         }[self._due]()
 
     def _show(self, rows: Iterable[Row]) -> None:
+        """The cursor is on the first choice; where nothing is left to decide, on the way to the plan."""
         shown = list(rows)
-        first = next((row.id for row in shown if row.depth), "")
+        first = next((row.id for row in shown if row.id == "go"), next((row.id for row in shown if row.depth), ""))
         self.query_one(RowList).show(shown, follow=first)
 
     def _offer_sources(self) -> None:
@@ -136,7 +142,7 @@ class GuidePage(Page):
             wrong = {"the mirrors could not be measured": no_mirrors, "the repository could not be read": no_backups}
             self._say("; ".join(f"{what}: {why}" for what, why in wrong.items() if why))
             one = app.engine.settings.sets[self._set]
-            self._show(source_rows(one, self._mirrors, self._backups, datetime.now(UTC)))
+            self._show(source_rows(one, self._mirrors, self._backups, app.clock()))
 
         app.when_done(mirrors, show)
         app.when_done(backups, show)
@@ -187,7 +193,18 @@ class GuidePage(Page):
         super().on_screen_resume()
         if self._away and self.app.is_running and self.children:
             self._away = False
-            self._enter()
+            if self._is_done():
+                self.dismiss(None)
+            else:
+                self._enter()
+
+    def _is_done(self) -> bool:
+        """Whether what was decided here has been done, and ended well: there is nothing left to decide."""
+        run = self.console_app.state.run
+        if run is None or run.end is None or run.run == self._seen:
+            return False
+        decided = (self._set, self._path[-1].request.operation)
+        return run.end.outcome is Outcome.OK and (run.plan.set_name, run.plan.operation) == decided
 
     def _decide(self, choice: Choice) -> None:
         self._path.append(choice)
@@ -213,7 +230,7 @@ class GuidePage(Page):
     def _request(self) -> PlanRequest:
         return replace(self._path[-1].request, overrides=dict(self._overrides))
 
-    def action_back(self) -> None:
+    def go_back(self) -> None:
         """One decision back; from the first, out."""
         if self.stage == 0:
             self.dismiss(None)

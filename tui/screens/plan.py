@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.plan import Plan, Step
 from core.settings import SetSettings
@@ -87,6 +87,7 @@ class PlanPage(Page):
     """A plan, step by step."""
 
     BINDINGS = bindings("plan")
+    SHEET = "plan"
 
     def __init__(self, plan: Plan, *, typed: bool = False) -> None:
         """The plan as the engine made it; `typed` asks for the set's name even where the plan itself does not."""
@@ -103,8 +104,9 @@ class PlanPage(Page):
             with VerticalScroll(id="detail"):
                 yield Static(id="about")
         yield Static(id="said")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def heading(self) -> str:
         """What the plan is."""
@@ -153,7 +155,3 @@ class PlanPage(Page):
             self.app.push_screen(TypeName(told, self._name), typed)
         else:
             self.app.push_screen(Ask(question, "y", "run it"), answered)
-
-    def action_back(self) -> None:
-        """Nothing was done."""
-        self.dismiss(None)

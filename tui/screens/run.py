@@ -5,16 +5,17 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.events import Outcome, StepProgress
 from tui.keys import bindings
 from tui.outline import size_words
 from tui.plain import line, printable
-from tui.rows import log_lines, plan_rows
+from tui.rows import plan_rows
 from tui.screens.base import Page, put
+from tui.screens.log import LogPage
+from tui.screens.picture import PicturePage
 from tui.screens.plan import step_text
-from tui.screens.text import TextPage
 from tui.view import RunView, ViewState, shown_step
 from tui.widgets.rowlist import RowList
 
@@ -43,8 +44,8 @@ def phase_line(run: RunView) -> Text:
     return text
 
 
-def end_text(run: RunView) -> Text:
-    """How it ended: what was done, what is left, how long."""
+def end_text(run: RunView, seen: str = "") -> Text:
+    """How it ended: what was done, what is left, how long; and what the demonstration saw of it."""
     text = Text()
     end = run.end
     if end is None:
@@ -56,7 +57,7 @@ def end_text(run: RunView) -> Text:
     if end.left:
         text.append("\nLeft to do, by hand:\n", style="bold")
         text.append("\n".join(printable(left) for left in end.left) + "\n")
-    for told in report_lines(run) if good else ():
+    for told in (*report_lines(run), *([seen] if seen else [])) if good else ():
         text.append(f"\n{printable(told)}\n")
     text.append("\nDone:\n", style="bold")
     text.append("\n".join(f"  {line(done)}" for done in end.done) or "  nothing")
@@ -71,15 +72,25 @@ def report_lines(run: RunView) -> list[str]:
     return [line for line in run.plan.summary if line.startswith(("tested: ", "not tested: "))]
 
 
-class RunPage(Page):
-    """Watches; the run belongs to the engine and goes on whatever happens to this page."""
-
-    BINDINGS = bindings("run")
+class StagePage(Page):
+    """Draws a run, and can do nothing about it."""
 
     def __init__(self) -> None:
-        """The run that is under way."""
+        """Nothing is drawn yet."""
         super().__init__()
         self._shown = ""
+
+    def run_of(self, state: ViewState) -> RunView | None:
+        """The run that is drawn."""
+        raise NotImplementedError
+
+    def seen(self, run: RunView) -> str:
+        """What the demonstration saw of it."""
+        return ""
+
+    def progress_line(self, run: RunView) -> Text:
+        """The line below the steps."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         """Phases, steps beside the current step, progress."""
@@ -91,8 +102,9 @@ class RunPage(Page):
                 yield Static(id="about")
                 yield Static(id="output")
         yield Static(id="progress")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def opened(self) -> None:
         """The steps have the keys."""
@@ -100,14 +112,14 @@ class RunPage(Page):
 
     def heading(self) -> str:
         """Which run this is."""
-        run = self.console_app.state.run
+        run = self.run_of(self.console_app.state)
         if run is None:
             return "RUN"
         return f"RUN {run.run}  {run.plan.operation} of {run.plan.set_name}"
 
     def hear(self, state: ViewState) -> None:
         """Draw what changed."""
-        run = state.run
+        run = self.run_of(state)
         if run is None:
             return
         put(self.query_one("#title", Static), self.title_line())
@@ -117,7 +129,7 @@ class RunPage(Page):
         self.query_one(RowList).show(list(plan_rows(run.plan, run)), follow=(here.id if here and key != self._shown else ""))
         self._about(run, key)
         put(self.query_one("#output", Static), Text("\n".join(line(text) for text in run.output[-40:])))
-        put(self.query_one("#progress", Static), self._progress_line(run))
+        put(self.query_one("#progress", Static), self.progress_line(run))
 
     def _about(self, run: RunView, key: str) -> None:
         """The current step, or the end."""
@@ -126,11 +138,30 @@ class RunPage(Page):
         self._shown = key
         here = shown_step(run)
         view = run.steps.get(here.id) if here else None
-        text = end_text(run) if run.end else (step_text(here, view.command if view else None) if here else Text())
+        text = (
+            end_text(run, self.seen(run)) if run.end else (step_text(here, view.command if view else None) if here else Text())
+        )
         put(self.query_one("#about", Static), text)
         self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
 
-    def _progress_line(self, run: RunView) -> Text:
+
+class RunPage(StagePage):
+    """Watches; the run belongs to the engine and goes on whatever happens to this page."""
+
+    BINDINGS = bindings("run")
+    SHEET = "run"
+
+    def run_of(self, state: ViewState) -> RunView | None:
+        """The run that is under way."""
+        return state.run
+
+    def seen(self, run: RunView) -> str:
+        """What the demonstration saw of a run that went well."""
+        school = self.console_app.school
+        return school.report(run.plan) if school is not None and run.end is not None and run.end.outcome is Outcome.OK else ""
+
+    def progress_line(self, run: RunView) -> Text:
+        """How far it is, or whom it waits for."""
         if run.end is not None:
             return Text(f"The run has ended: {run.end.outcome.value}. Esc goes back.", style="bold")
         if run.paused:
@@ -152,10 +183,15 @@ class RunPage(Page):
 
     def action_log(self) -> None:
         """The whole log."""
-        app = self.console_app
-        app.push_screen(TextPage("activity log", lambda: log_lines(app.state, whole=True), at_end=True))
+        self.console_app.push_screen(LogPage())
 
-    def action_back(self) -> None:
+    def action_picture(self) -> None:
+        """The set as a picture; the run goes on."""
+        run = self.console_app.state.run
+        if run is not None:
+            self.console_app.push_screen(PicturePage(run.plan.set_name))
+
+    def go_back(self) -> None:
         """Only when it has ended."""
         run = self.console_app.state.run
         if run is None or run.end is not None:

@@ -7,14 +7,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import Static
 
+from core.errors import SplitmountError
 from core.facade import PlanRequest
+from core.plan import Plan
 from tui.keys import bindings
 from tui.plain import line
+from tui.rows import Row
 from tui.screens.base import Page, put
+from tui.widgets.rowlist import RowList
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class School(Protocol):
     def prepare(self, lesson: Lesson) -> Future[None]:
         """Bring about what the lesson begins with."""
 
+    def report(self, plan: Plan) -> str:
+        """What the demonstration itself saw of a run that went well; empty when there is nothing to tell."""
+
     def accidents(self) -> Mapping[str, tuple[bool, str]]:
         """Each accident as NAME@HOST: whether it is on, and what it is."""
 
@@ -47,6 +53,7 @@ class SchoolPage(Page):
     """The offer."""
 
     BINDINGS = bindings("school")
+    SHEET = "school"
 
     def __init__(self, school: School) -> None:
         """Its lessons are fixed."""
@@ -61,10 +68,11 @@ class SchoolPage(Page):
             "Everything below is the real product at work on it; nothing outside of it can be touched.\n",
             id="about",
         )
-        yield OptionList(*(Text(line(lesson.title)) for lesson in self._school.lessons), id="lessons")
+        yield RowList(id="lessons")
         yield Static(id="said")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def heading(self) -> str:
         """What this is."""
@@ -73,34 +81,38 @@ class SchoolPage(Page):
     def opened(self) -> None:
         """The list has the keys."""
         put(self.query_one("#title", Static), self.title_line())
-        self.query_one(OptionList).focus()
+        rows = self.query_one(RowList)
+        rows.show([Row(str(number), 0, lesson.title) for number, lesson in enumerate(self._school.lessons)])
+        rows.focus()
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
         """Say what there is to try."""
-        put(self.query_one("#said", Static), line(self._school.lessons[event.option_index].hint))
+        put(self.query_one("#said", Static), line(self._school.lessons[int(event.row.id)].hint) if event.row else "")
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """Open it."""
-        lesson, app = self._school.lessons[event.option_index], self.console_app
+        lesson, app = self._school.lessons[int(event.row.id)], self.console_app
         request = lesson.request
         self.dismiss(None)
         if request is not None:
-            app.when_done(self._school.prepare(lesson), lambda: app.plan(request))
+            begun = self._school.prepare(lesson)
 
-    def action_move(self, step: int) -> None:
-        """Up and down."""
-        listed = self.query_one(OptionList)
-        listed.action_cursor_down() if step > 0 else listed.action_cursor_up()
+            def show() -> None:
+                try:
+                    begun.result()
+                except SplitmountError as error:
+                    app.refuse(lesson.title, error)
+                else:
+                    app.plan(request)
 
-    def action_back(self) -> None:
-        """Look around."""
-        self.dismiss(None)
+            app.when_done(begun, show)
 
 
 class AccidentsPage(Page):
     """Accidents by name, on or off."""
 
     BINDINGS = bindings("school")
+    SHEET = "school"
 
     def __init__(self, school: School) -> None:
         """What can go wrong is the school's."""
@@ -113,9 +125,10 @@ class AccidentsPage(Page):
         yield Static(
             "Enter switches an accident on or off. Escape goes back; then measure again, or run something.\n", id="about"
         )
-        yield OptionList(id="lessons")
+        yield RowList(id="lessons")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def heading(self) -> str:
         """What this is."""
@@ -125,26 +138,13 @@ class AccidentsPage(Page):
         """The list has the keys."""
         put(self.query_one("#title", Static), self.title_line())
         self._fill()
-        self.query_one(OptionList).focus()
+        self.query_one(RowList).focus()
 
     def _fill(self) -> None:
-        listed = self.query_one(OptionList)
-        at = listed.highlighted
-        listed.clear_options()
         rows = self._school.accidents().items()
-        listed.add_options(Text(line(f"[{'x' if on else ' '}] {name:<32} {what}")) for name, (on, what) in rows)
-        listed.highlighted = at or 0
+        self.query_one(RowList).show([Row(name, 0, f"[{'x' if on else ' '}] {name:<32} {what}") for name, (on, what) in rows])
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """Switch it."""
-        self._school.switch(list(self._school.accidents())[event.option_index])
+        self._school.switch(event.row.id)
         self._fill()
-
-    def action_move(self, step: int) -> None:
-        """Up and down."""
-        listed = self.query_one(OptionList)
-        listed.action_cursor_down() if step > 0 else listed.action_cursor_up()
-
-    def action_back(self) -> None:
-        """To the estate."""
-        self.dismiss(None)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Static
 
 from core.errors import SplitmountError
 from core.facade import PlanRequest
 from tui.keys import bindings
 from tui.plain import line, printable
-from tui.rows import estate_rows, log_lines
+from tui.rows import KeptRows, estate_rows, log_lines
 from tui.screens.base import Page, put
 from tui.screens.guide import GuidePage
+from tui.screens.history import HistoryPage
+from tui.screens.log import LogPage
+from tui.screens.newset import NewSetPage
+from tui.screens.picture import PicturePage
 from tui.screens.recover import RecoverPage
-from tui.screens.school import AccidentsPage
+from tui.screens.school import AccidentsPage, SchoolPage
 from tui.screens.text import TextPage
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
@@ -27,6 +31,12 @@ class StartPage(Page):
     """Where one looks; and from where every plan begins."""
 
     BINDINGS = bindings("start")
+    SHEET = "start"
+
+    def __init__(self) -> None:
+        """Nothing is drawn yet."""
+        super().__init__()
+        self._kept = KeptRows()
 
     def compose(self) -> ComposeResult:
         """Title, tree beside details, log, footer."""
@@ -35,21 +45,22 @@ class StartPage(Page):
             yield RowList(id="tree")
             with VerticalScroll(id="detail", can_focus=False):
                 yield Static(id="about")
-        yield Input(placeholder="filter: letters of a name, serial or mount point", id="needle")
+        yield self.needle()
         yield Static(id="log")
         yield Static(id="said")
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def opened(self) -> None:
         """The tree has the keys; everything is measured."""
-        self.query_one("#needle", Input).display = False
         self.query_one(RowList).focus()
 
     def heading(self) -> str:
         """Where the configuration lies."""
-        path = self.console_app.engine.settings.path
-        return str(path.name if path else "")
+        app = self.console_app
+        path, watch = app.engine.settings.path, app.watching
+        told = f"mirrors watched every {watch.every:.0f} s" if watch.on and watch.every else "mirrors not watched"
+        return f"{path.name if path else ''}  {told}"
 
     def hear(self, state: ViewState) -> None:
         """Draw."""
@@ -57,8 +68,8 @@ class StartPage(Page):
         put(self.query_one("#title", Static), self.title_line())
         tree = self.query_one(RowList)
         first = next((f"set/{name}" for name in app.engine.settings.sets), "")
-        tree.show(list(estate_rows(state, app.engine.settings)), follow="" if tree.row else first)
-        lines = log_lines(state)[-LOG_SHOWN:]
+        tree.show(estate_rows(state, app.engine.settings, app.clock(), self._kept), follow="" if tree.row else first)
+        lines = log_lines(state, LOG_SHOWN)
         put(self.query_one("#log", Static), Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
 
     def say(self, text: str) -> None:
@@ -70,30 +81,27 @@ class StartPage(Page):
         about = event.row.about if event.row else ()
         put(self.query_one("#about", Static), Text("\n".join(line(text) for text in about)))
 
+    def action_watch(self) -> None:
+        """Begin or end to watch the mirrors."""
+        self.console_app.watching.on = not self.console_app.watching.on
+        self.hear(self.console_app.state)
+
     def action_measure(self) -> None:
         """Measure everything again."""
         self.console_app.measure_all()
 
-    def action_filter(self) -> None:
-        """Open the filter line."""
-        needle = self.query_one("#needle", Input)
-        needle.display = True
-        needle.focus()
+    def go_to(self, row: str) -> None:
+        """Put the cursor on a row, whatever is folded or filtered away."""
+        self.action_back()
+        self.query_one(RowList).reveal(row)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while typing."""
-        self.query_one(RowList).filter(event.value)
+    def go_back(self) -> None:
+        """This is the first page."""
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the tree, filtered."""
-        self.query_one(RowList).focus()
-
-    def key_escape(self) -> None:
-        """Clear the filter."""
-        needle = self.query_one("#needle", Input)
-        needle.value = ""
-        needle.display = False
-        self.query_one(RowList).focus()
+    @property
+    def crumb(self) -> str:
+        """Everything that is known."""
+        return "estate"
 
     def _set_here(self) -> str:
         """The set under the cursor, or the only one there is."""
@@ -140,28 +148,44 @@ class StartPage(Page):
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""
+        self._school_page(AccidentsPage)
+
+    def action_lessons(self) -> None:
+        """The demonstration's offer again."""
+        self._school_page(SchoolPage)
+
+    def _school_page(self, page: type[AccidentsPage | SchoolPage]) -> None:
         school = self.console_app.school
         if school is None:
-            self.say("accidents are for the demonstration only")
+            self.say("lessons and accidents are for the demonstration only")
             return
-        self.console_app.push_screen(AccidentsPage(school))
+        self.console_app.push_screen(page(school))
+
+    def action_new_set(self) -> None:
+        """The questions that add to the configuration."""
+        talk = self.console_app.talk
+        if talk is None:
+            self.say("nothing can be added here: this is the demonstration, or answers come from a file")
+        elif self.console_app.engine.running():
+            self.say("a run is under way: add to the configuration when it has ended")
+        else:
+            self.console_app.push_screen(NewSetPage(talk))
 
     def action_log(self) -> None:
         """The whole log."""
-        app = self.console_app
-        app.push_screen(TextPage("activity log", lambda: log_lines(app.state, whole=True), at_end=True))
+        self.console_app.push_screen(LogPage())
+
+    def action_picture(self) -> None:
+        """The set as a picture."""
+        name = self._set_here()
+        if name:
+            self.console_app.push_screen(PicturePage(name))
+        else:
+            self.say("put the cursor on a set first")
 
     def action_history(self) -> None:
         """The runs."""
-        rows = self.console_app.engine.history().result()
-        lines = []
-        for r in rows:
-            outcome = r.outcome.value if r.outcome else "NO END RECORDED"
-            lines += [
-                f"run {r.run}  {r.started:%Y-%m-%d %H:%M:%S}  {r.set_name}  {r.operation}  {outcome}  {r.operator}@{r.console}",
-                f"    {r.message}",
-            ]
-        self.console_app.push_screen(TextPage("history", lambda: lines or ["There was no run on this console yet."]))
+        self.console_app.push_screen(HistoryPage(self.console_app.engine.history().result()))
 
     def action_backups(self) -> None:
         """The backups of the set under the cursor."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.keys import bindings
 from tui.plain import line
@@ -18,11 +18,13 @@ class TextPage(Page):
     """Lines that can be scrolled."""
 
     BINDINGS = bindings("text")
+    SHEET = "text"
 
     def __init__(self, heading: str, lines: Callable[[], list[str]], *, at_end: bool = False, loud: bool = False) -> None:
         """`lines` is asked once, when the page opens; `loud` draws it as a stop."""
         super().__init__()
         self._heading, self._lines, self._at_end = heading, lines, at_end
+        self._told: list[str] = []
         self.set_class(loud, "-loud")
 
     def compose(self) -> ComposeResult:
@@ -30,8 +32,9 @@ class TextPage(Page):
         yield Static(id="title")
         with VerticalScroll(id="page"):
             yield Static(id="lines")
+        yield self.needle()
         yield self.too_small()
-        yield Footer()
+        yield self.key_line()
 
     def heading(self) -> str:
         """As given."""
@@ -40,12 +43,29 @@ class TextPage(Page):
     def opened(self) -> None:
         """Fill it."""
         put(self.query_one("#title", Static), self.title_line())
-        put(self.query_one("#lines", Static), Text("\n".join(line(text) for text in self._lines())))
+        self._told = [line(text) for text in self._lines()]
+        put(self.query_one("#lines", Static), Text("\n".join(self._told)))
         page = self.query_one("#page", VerticalScroll)
         page.focus()
         if self._at_end:
             page.scroll_end(animate=False)
 
-    def action_back(self) -> None:
-        """Close."""
-        self.dismiss(None)
+    def narrow(self, needle: str) -> None:
+        """Only the lines with these letters."""
+        told = [text for text in self._told if needle.lower() in text.lower()]
+        put(self.query_one("#lines", Static), Text("\n".join(told)))
+
+    @property
+    def crumb(self) -> str:
+        """As given."""
+        return self._heading.split(":")[0]
+
+    def action_scroll(self, way: int) -> None:
+        """One line up or down."""
+        page = self.query_one("#page", VerticalScroll)
+        (page.scroll_down if way > 0 else page.scroll_up)(animate=False)
+
+    def action_edge(self, last: int) -> None:
+        """To the first or the last line."""
+        page = self.query_one("#page", VerticalScroll)
+        (page.scroll_end if last else page.scroll_home)(animate=False)

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from tui.keys import bindings
 from tui.plain import line
-from tui.rows import Row, visible
+from tui.rows import HEAD, Row, visible
 
 GUIDE = "  "
 OPEN, SHUT, LEAF = "v ", "> ", "  "
@@ -55,6 +55,11 @@ class RowList(ScrollView, can_focus=True):
         """The row under the cursor."""
         return self._rows[self._cursor] if 0 <= self._cursor < len(self._rows) else None
 
+    @property
+    def shown(self) -> list[Row]:
+        """The rows that neither folding nor the filter takes away."""
+        return list(self._rows)
+
     def show(self, rows: list[Row], *, follow: str = "") -> None:
         """Take new rows; the cursor stays on its row, or goes to the one that `follow` names."""
         here = follow or (self.row.id if self.row else "")
@@ -68,10 +73,27 @@ class RowList(ScrollView, can_focus=True):
         self._needle = needle
         self._lay_out(self.row.id if self.row else "")
 
+    def first_below(self) -> None:
+        """Put the cursor on the first row that is not a heading."""
+        self._go(next((n for n, row in enumerate(self._rows) if row.tone != HEAD), 0))
+
+    def reveal(self, row: str) -> None:
+        """Put the cursor on a row, and open whatever it is folded into."""
+        parents = {one.id: one.parent for one in self._all}
+        at = parents.get(row, "")
+        while at:
+            self._folded -= {at}
+            at = parents.get(at, "")
+        self._lay_out(row)
+        self.focus()
+
     def _lay_out(self, here: str) -> None:
         self._rows = visible(self._all, self._folded, self._needle)
-        places = {row.id: n for n, row in enumerate(self._rows)}
-        wanted = places.get(here, min(self._cursor, max(0, len(self._rows) - 1)))
+        if (row := self.row) is not None and row.id == here:
+            wanted = self._cursor
+        else:
+            last = min(self._cursor, max(0, len(self._rows) - 1))
+            wanted = next((n for n, row in enumerate(self._rows) if row.id == here), last)
         width = max((2 * row.depth + len(row.text) + 4 for row in self._rows), default=1)
         self.virtual_size = Size(width, len(self._rows))
         self._go(wanted)
@@ -79,13 +101,21 @@ class RowList(ScrollView, can_focus=True):
 
     def _go(self, place: int) -> None:
         self._cursor = max(0, min(place, len(self._rows) - 1))
+        self._see()
+        self.refresh()
+        self.post_message(self.Moved(self.row))
+
+    def _see(self) -> None:
+        """Scroll to the cursor."""
         top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
         elif self._cursor >= top + height:
             self.scroll_to(y=self._cursor - height + 1, animate=False)
-        self.refresh()
-        self.post_message(self.Moved(self.row))
+
+    def on_resize(self) -> None:
+        """The cursor stays in sight; before the first size nothing can be scrolled."""
+        self._see()
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget."""

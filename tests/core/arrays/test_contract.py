@@ -135,6 +135,14 @@ async def test_status_and_check_change_nothing(subject: Subject) -> None:
     assert await status(subject) == before
 
 
+async def test_pairs_are_listed_once_the_array_relates_them_and_stay_so_when_split(subject: Subject) -> None:
+    assert await subject.driver.related(subject.transport) == ()
+    await establish(subject)
+    assert sorted(await subject.driver.related(subject.transport)) == sorted(subject.pairs)
+    await split(subject)
+    assert sorted(await subject.driver.related(subject.transport)) == sorted(subject.pairs)
+
+
 async def test_a_split_is_one_instant_with_one_id_and_a_time_and_keeps_what_was_there(subject: Subject) -> None:
     await establish(subject)
     subject.write(7)

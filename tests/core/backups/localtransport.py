@@ -56,6 +56,34 @@ class LocalStream:
         return Result(self._command, status, code, _text(out), _text(errors), self._started, seconds)
 
 
+class LocalSession:
+    """Lines to and from a shell that is held open."""
+
+    def __init__(self, command: Command, stream: LocalStream) -> None:
+        """The stream of its pipes."""
+        self._command, self.stream = command, stream
+
+    async def send(self, line: str) -> None:
+        """Write one line."""
+        await self.stream.write(line.encode() + b"\n")
+
+    async def expect(self, prefixes: tuple[str, ...], timeout: float) -> str:
+        """The next line that begins with one of them; TransportError at the end, or in time."""
+        assert self.stream.process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout):
+                while data := await self.stream.process.stdout.readline():
+                    if (line := _text(data).rstrip("\n")).startswith(prefixes):
+                        return line
+        except TimeoutError as error:
+            raise TransportError(f"no {prefixes} in {timeout} s") from error
+        raise TransportError(f"{self._command.host}: it ended; {prefixes} was expected")
+
+    async def close(self) -> None:
+        """End its input and wait for its end."""
+        await self.stream.finish()
+
+
 class LocalTransport:
     """Runs every command here, whatever its host is called; `sent` remembers them all."""
 
@@ -98,8 +126,8 @@ class LocalTransport:
                 await stream.finish()
 
     async def session(self, command: Command) -> Session:
-        """No backup holds a shell open."""
-        raise NotImplementedError(command.title)
+        """A shell that is held open, its script an argument as over SSH."""
+        return LocalSession(command, await self._start(command, "-c", command.script))
 
     async def reconnect(self, host: str) -> None:
         """There is no connection."""

@@ -122,6 +122,13 @@ async def test_a_repository_is_made_only_where_that_was_allowed(place: Place) ->
     assert await place.driver.list(place.transport, "target", "", "payroll") == ()
 
 
+async def test_a_repository_that_is_there_is_not_opened_once_more_before_a_backup(place: Place) -> None:
+    await place.backed_up()
+    place.transport.sent.clear()
+    await place.other().run(place.transport, place.again("8"), quiet)
+    assert not [command.title for command in place.transport.sent if command.title == "open the repository"]
+
+
 async def test_a_wrong_password_never_makes_a_repository(place: Place) -> None:
     await place.backed_up()
     (place.base / "wrong").write_text("guess")
