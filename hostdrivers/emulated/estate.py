@@ -7,12 +7,13 @@ Everything lies in one directory: the devices' bytes, the configuration (`splitm
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import asyncssh
 import yaml
@@ -32,6 +33,7 @@ MB = 1 << 20
 SETS_PER_ARRAY = 16
 RATE = 20_000.0  # tracks a second that the array copies: slow enough to be seen
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 _CYLINDER = TRACK * TRACKS_PER_CYLINDER
 
 
@@ -125,7 +127,6 @@ class Estate:
 
     async def start(self) -> None:
         """Listen, and write configuration, key and known_hosts."""
-        asyncio.get_running_loop().set_exception_handler(once_more)
         key = self.directory / "id_ed25519"
         asyncssh.generate_private_key("ssh-ed25519", comment="splitmount demo").write_private_key(key)
         key.chmod(0o600)
@@ -210,16 +211,18 @@ class Estate:
             array.close()
 
 
-def once_more(loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
-    """Run a callback again that found its context entered by another thread; whoever waits for it would wait for ever.
+class ApartLoop(asyncio.SelectorEventLoop):
+    """A loop that enters no context in which another thread may be.
 
-    The sandboxed shell calls us from threads of its own in the very context in which it has the loop answer.
+    The sandboxed shell calls our commands from threads of its own, in the very context in which it has the loop answer.
+    Only one thread can be in a context: whichever came second would fail, and its script or whoever waits for it with it.
     """
-    handle, error = told.get("handle"), told.get("exception")
-    if handle is not None and isinstance(error, RuntimeError) and "cannot enter context" in str(error):
-        loop.call_later(0.001, handle._run)  # noqa: SLF001  there is no other way to run it again
-    else:
-        loop.default_exception_handler(told)
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Args], object], *args: *Args, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """The callback runs in a copy, which holds the same values."""
+        return super().call_soon_threadsafe(callback, *args, context=None if context is None else context.copy())
 
 
 class RunningEstate:
@@ -227,7 +230,7 @@ class RunningEstate:
 
     def __init__(self, directory: Path, builders: tuple[Builder, ...]) -> None:
         """Start it, and wait until it listens."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = ApartLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="estate", daemon=True)
         self._thread.start()
         self.estate = self.do(lambda: Estate(directory, builders))

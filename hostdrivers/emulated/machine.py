@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -89,6 +90,8 @@ class Machine:
         self.holders: list[Callable[[str], bool]] = []  # software that may work in a filesystem
         self.added: dict[str, Program] = {}  # commands of software that was installed
         self.background: set[asyncio.Task[None]] = set()
+        self.processes: set[int] = set()  # scripts that run, by the number that `$$` is in them
+        self._numbers = itertools.count(20_001)
         directories = ("/bin", "/dev", "/etc", "/tmp", "/var/tmp", "/usr/bin", "/usr/sbin", "/sbin", "/root")  # noqa: S108  not ours
         for directory in (*directories, self.gnu):
             self.root.mkdir(directory, True)
@@ -226,8 +229,11 @@ class Machine:
     async def run(self, script: str, out: Sink, err: Sink, lines: asyncio.StreamReader | None = None) -> int:
         """Run a script as root's shell would; the exit status. `lines` is the standard input that `line` reads from.
 
-        `read word` from a live channel is `line`, which the sandboxed shell can do.
+        `read word` from a live channel is `line`, which the sandboxed shell can do. There each shell is process 1, which runs
+        as long as anybody asks; here a script has a number of its own, and none is alive after its end.
         """
+        number = next(self._numbers)
+        script = script.replace("$$", str(number)).replace("kill -0 ", "alive ")
         if lines is not None:
             script = re.sub(r"^read word\b", "word=`line`", script, flags=re.MULTILINE)
 
@@ -243,10 +249,14 @@ class Machine:
             spoke = True
             await err(self.in_own_words(data))
 
-        for _ in range(_TRIES):
-            result = await self.shell(lines).execute(script, capture=False, stdout=say, stderr=own)
-            if spoke or _TOO_SLOW not in (result.error or ""):
-                break
+        self.processes.add(number)
+        try:
+            for _ in range(_TRIES):
+                result = await self.shell(lines).execute(script, capture=False, stdout=say, stderr=own)
+                if spoke or _TOO_SLOW not in (result.error or ""):
+                    break
+        finally:
+            self.processes.discard(number)
         if result.error is not None:  # the sandbox's own: a syntax error, or a limit of its time
             await err(f"sh: {result.error}\n".encode())
         self.sync()

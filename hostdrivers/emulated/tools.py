@@ -52,6 +52,7 @@ def common_programs(machine: Machine, lines: asyncio.StreamReader | None) -> dic
 
     table: dict[str, Program] = {
         "line": line,
+        "alive": lambda call: _alive(machine, call),
         "cat": reads_input(cat),
         "ls": lambda call: _ls(machine, call),
         "ll": lambda call: _ls(machine, replace(call, argv=("-l", *call.argv))),
@@ -73,6 +74,12 @@ def id_posix(machine: Machine, call: Call) -> Answer:
     if call.argv:
         raise Usage("usage: id [-u]")
     return Answer(f"uid=0(root) gid=0({machine.system_group})\n")
+
+
+def _alive(machine: Machine, call: Call) -> Answer:
+    """`kill -0 NUMBER`, of a script that runs on this host."""
+    lost = [word for word in call.argv if not word.isdigit() or int(word) not in machine.processes]
+    return Answer("", "".join(f"sh: kill: {word}: no such process\n" for word in lost), int(bool(lost)))
 
 
 def _cat(machine: Machine, call: Call) -> Answer:

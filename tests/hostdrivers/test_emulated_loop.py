@@ -5,38 +5,59 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections.abc import Iterator
 
-from hostdrivers.emulated.estate import once_more
+import pytest
+
+from hostdrivers.emulated.estate import ApartLoop
+
+WORD: contextvars.ContextVar[str] = contextvars.ContextVar("WORD")
 
 
-async def test_a_callback_whose_context_another_thread_has_entered_runs_when_it_is_left() -> None:
-    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    loop.set_exception_handler(once_more)
-    entered, leave, ran = threading.Event(), threading.Event(), asyncio.Event()
+@pytest.fixture
+def loop() -> Iterator[ApartLoop]:
+    made = ApartLoop()
+    yield made
+    made.close()
+
+
+def test_a_callback_whose_context_another_thread_has_entered_runs_all_the_same_with_its_values(loop: ApartLoop) -> None:
+    context, entered, leave, heard = contextvars.copy_context(), threading.Event(), threading.Event(), list[str]()
 
     def inside() -> None:
+        WORD.set("of the other thread")
         entered.set()
         leave.wait()
 
     thread = threading.Thread(target=lambda: context.run(inside))
     thread.start()
     entered.wait()
-    loop.call_soon(ran.set, context=context)
-    await asyncio.sleep(0.02)
-    assert not ran.is_set()
-    leave.set()
-    await asyncio.wait_for(ran.wait(), 5)
-    thread.join()
+
+    async def listen() -> None:
+        told = asyncio.Event()
+
+        def hear() -> None:
+            heard.append(WORD.get())
+            told.set()
+
+        loop.call_soon_threadsafe(hear, context=context)
+        await asyncio.wait_for(told.wait(), 5)
+
+    try:
+        loop.run_until_complete(listen())
+    finally:
+        leave.set()
+        thread.join()
+    assert heard == ["of the other thread"]
 
 
-async def test_other_errors_of_callbacks_are_told_as_ever() -> None:
-    loop, told = asyncio.get_running_loop(), list[str]()
+def test_a_callback_without_a_context_runs_in_that_of_its_caller(loop: ApartLoop) -> None:
+    heard = list[str]()
 
-    def handler(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        told.append(str(context["exception"]))
+    async def listen() -> None:
+        WORD.set("of the caller")
+        loop.call_soon_threadsafe(lambda: heard.append(WORD.get()))
+        await asyncio.sleep(0)
 
-    loop.default_exception_handler = lambda context: handler(loop, context)  # type: ignore[method-assign]
-    loop.set_exception_handler(once_more)
-    loop.call_soon(lambda: 1 // 0)
-    await asyncio.sleep(0.01)
-    assert told == ["integer division or modulo by zero"]
+    loop.run_until_complete(listen())
+    assert heard == ["of the caller"]

@@ -74,3 +74,12 @@ async def test_each_wrong_line_is_refused_and_changes_nothing_on_the_disks(tmp_p
 async def test_only_a_group_of_cdsdisks_is_called_portable(tmp_path: Path) -> None:
     listed = (await run(source("solaris", tmp_path), "vxdg list")).stdout
     assert listed.splitlines()[1].split()[:2] == ["testvg1", "enabled"]
+
+
+async def test_a_script_is_alive_until_its_end_and_no_longer(tmp_path: Path) -> None:
+    machine = source("aix", tmp_path)
+    inside = await run(machine, "echo $$ > /tmp/one; (kill -0 `cat /tmp/one`; echo in it $?) & wait; kill -0 1 && echo one\n")
+    assert (inside.exit_status, inside.stdout) == (1, "in it 0\n")
+    number = machine.read_file("/tmp/one").decode().strip()
+    later = await run(machine, "kill -0 `cat /tmp/one`\n")
+    assert (later.exit_status, later.stderr) == (1, f"sh: kill: {number}: no such process\n")
