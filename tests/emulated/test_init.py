@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -22,7 +23,7 @@ from tests.emulated.scenes import scene
 from tests.terminal import Terminal
 from tests.tui.test_screens import shows, until
 from tui.__main__ import main
-from tui.answers import Person
+from tui.answers import Person, Tell
 from tui.app import Console
 from tui.initoptions import nothing
 from tui.screens.newset import AGAIN, NewSetPage
@@ -324,6 +325,24 @@ async def test_the_console_without_any_configuration_asks_for_it_and_begins_anew
     assert app.return_value == AGAIN
     app.engine.close()
     assert works()
+
+
+async def test_what_was_told_last_stands_above_its_question_however_late_it_is_laid_out(
+    made: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talk(person: Person, tell: Tell) -> bool:
+        tell(*(f"line {number}" for number in range(100)))
+        person("The first?")
+        tell(*(f"more {number}" for number in range(100)))
+        return bool(person("The last?"))
+
+    monkeypatch.setattr(VerticalScroll, "scroll_end", lambda *_, **__: None)  # as when it comes before the layout
+    app = Console(build_engine(load(), read_only=False), talk=talk)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(app, lambda: shows(app, "line 99", "The first?"))
+        await pilot.press("x", "enter")
+        await until(app, lambda: shows(app, "more 99", "The last?"))
+    app.engine.close()
 
 
 async def test_escape_on_the_page_leaves_all_as_it_was(made: Bench, tmp_path: Path) -> None:

@@ -40,11 +40,14 @@ def screen_text(app: Console) -> str:
 
 
 async def until(app: Console, true: Callable[[], bool]) -> None:
-    """Wait until something holds on the screen."""
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
-            app.beat()
+    """Wait until something holds on the screen; what is there is told when it does not come."""
+    try:
+        async with asyncio.timeout(20):
+            while not true():
+                await asyncio.sleep(0.01)
+                app.beat()
+    except TimeoutError:
+        pytest.fail(f"this is on the screen after 20 s:\n{screen_text(app)}")
 
 
 def shows(app: Console, *words: str) -> bool:

@@ -119,7 +119,7 @@ class NewSetPage(Page):
             heard = True
         if heard:
             put(self.query_one("#lines", Static), Text("\n".join(self._lines)))
-            self.query_one("#page", VerticalScroll).scroll_end(animate=False)
+            self.query_one("#page", VerticalScroll).anchor()  # holds too when the lines are laid out only after this
         if isinstance(end, str):
             question = f"{end}\nEsc goes back."
         elif end is not None:

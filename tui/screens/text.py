@@ -48,7 +48,7 @@ class TextPage(Page):
         page = self.query_one("#page", VerticalScroll)
         page.focus()
         if self._at_end:
-            page.scroll_end(animate=False)
+            page.anchor()
 
     def narrow(self, needle: str) -> None:
         """Only the lines with these letters."""
