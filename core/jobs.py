@@ -25,6 +25,7 @@ GET_GOING = 10.0  # seconds that a started job may take until it has written dow
 OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stays on the host
 PIECE = 1 << 20
 LOOK_LIMIT = 30.0
+POLITE, RARELY = 9, 3.0  # looks take at most a tenth of a job's time, but come every so many seconds at least
 SETTLES = 86_400.0  # seconds for which a job is waited for before what it did is taken back
 _BLOCK = 4096
 _ERRORS = 1 << 16
@@ -95,7 +96,8 @@ class JobEnd:
 
 # --- scripts ----------------------------------------------------------------------------------------------------------
 
-_BOOT = "boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || who -b 2>/dev/null; }\n"  # a reboot ends every job
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_BOOT = f"boot() {{ cat {_BOOT_ID} 2>/dev/null || who -b 2>/dev/null; }}\n"  # a reboot ends every job
 
 _LAUNCH = """launch() {
 umask 077
@@ -123,20 +125,26 @@ fi
 }
 """
 
+# Little is forked, for a job may be looked at every second: `read` in place of `cat`, and no output is fetched that is known.
 _LOOK = """look() {
-status=
+status= now= was= p=
 if [ ! -d "$STEP" ]; then phase=not-started
 elif [ -f "$STEP/rc" ]; then phase=ended
 elif [ ! -s "$STEP/pid" ]; then phase=starting
-elif [ "`boot`" = "`cat "$STEP/boot"`" ] && kill -0 "`cat "$STEP/pid"`" 2>/dev/null; then phase=running
-elif [ -f "$STEP/rc" ]; then phase=ended
-else phase=vanished
+else
+  read p < "$STEP/pid"
+  if [ -r @BOOT_ID@ ]; then read now < @BOOT_ID@; read was < "$STEP/boot"; else now=`boot`; was=`cat "$STEP/boot"`; fi
+  if [ "$now" = "$was" ] && kill -0 "$p" 2>/dev/null; then phase=running
+  elif [ -f "$STEP/rc" ]; then phase=ended
+  else phase=vanished
+  fi
 fi
-[ $phase = ended ] && status=`cat "$STEP/rc"`
+if [ $phase = ended ]; then read status < "$STEP/rc"; fi
 echo "@MARK@ phase $phase $status"
 if [ -f "$STEP/out" ]; then
-  echo "@MARK@ out" `wc -c < "$STEP/out"`
-  dd if="$STEP/out" bs=@BLOCK@ skip=@SKIP@ count=@COUNT@ 2>/dev/null | tail -c +@FIRST@ | od -An -v -tx1
+  n=`wc -c < "$STEP/out"`
+  echo "@MARK@ out" $n
+  [ $n -le @OFFSET@ ] || dd if="$STEP/out" bs=@BLOCK@ skip=@SKIP@ count=@COUNT@ 2>/dev/null | tail -c +@FIRST@ | od -An -v -tx1
 fi
 if [ -f "$STEP/err" ] && { [ $phase = ended ] || [ $phase = vanished ]; }; then
   echo "@MARK@ err" `wc -c < "$STEP/err"`
@@ -170,6 +178,7 @@ def look_script(job: JobRef, offset: int, mark: str) -> str:
     skip, rest = divmod(offset, _BLOCK)
     count = _asked_for(offset) // _BLOCK
     values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": count, "FIRST": rest + 1, "ERRORS": _ERRORS}
+    values |= {"OFFSET": offset, "BOOT_ID": _BOOT_ID}
     return _places(job) + _BOOT + _fill(_LOOK, **values) + "look\n"
 
 
@@ -331,10 +340,12 @@ class _Follower:
         return self._limit is not None and time.monotonic() - self._began > self._limit
 
     async def _to_end(self, state: JobState | None) -> JobEnd:
-        pause, starting = 0.2, 0.0
+        pause, starting, cost = 0.2, 0.0, 0.0
         while True:
             if state is None:
+                began = time.monotonic()
                 state = await self._look()
+                cost = time.monotonic() - began
             more = self._hear(state)
             if state.phase is JobPhase.STARTING:
                 starting = starting or time.monotonic()
@@ -346,7 +357,7 @@ class _Follower:
                     self._end(Status.UNKNOWN, None, "", f"still running on the host after {self._limit:g} s"), running=True
                 )
             if not more:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, min(RARELY, POLITE * cost)))
                 pause = min(1.0, pause * 1.3)
             again = await self._start_again() if state.phase is JobPhase.NOT_STARTED else None
             if isinstance(again, JobEnd):

@@ -279,6 +279,21 @@ async def test_a_live_job_tells_whole_lines_while_it_runs(tmp_path: Path) -> Non
     assert heard == ["@progress 1 2\n", "@progress 2 2\n"]
 
 
+async def test_a_host_on_which_a_look_takes_long_is_looked_at_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, looks, honest = 0.2, list[int](), jobs.read_job
+
+    async def read_job(transport: Any, job: JobRef, offset: int = 0) -> jobs.JobState:
+        looks.append(offset)
+        await asyncio.sleep(slow)
+        return await honest(transport, job, offset)
+
+    monkeypatch.setattr(jobs, "read_job", read_job)
+    async with estate(tmp_path) as (_, transport):
+        end = await run_job(transport, change("sleep 3; echo over\n", live=True), ref(tmp_path))
+    assert (end.status, end.stdout) == (Status.OK, "over\n")
+    assert len(looks) <= 3
+
+
 async def test_a_read_only_transport_starts_no_job_and_may_look(tmp_path: Path) -> None:
     async with estate(tmp_path, read_only=True) as (_, transport):
         with pytest.raises(ReadOnlyRefused):
