@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import math
 import posixpath
 import re
 import secrets
@@ -25,7 +26,7 @@ GET_GOING = 10.0  # seconds that a started job may take until it has written dow
 OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stays on the host
 PIECE = 1 << 20
 LOOK_LIMIT = 30.0
-POLITE, RARELY = 9, 3.0  # looks take at most a tenth of a job's time, but come every so many seconds at least
+POLITE, RARELY = 9, 4  # looks take at most a tenth of a job's time, but come every so many seconds at least
 SETTLES = 86_400.0  # seconds for which a job is waited for before what it did is taken back
 _BLOCK = 4096
 _ERRORS = 1 << 16
@@ -127,7 +128,7 @@ fi
 
 # Little is forked, for a job may be looked at every second: `read` in place of `cat`, and no output is fetched that is known.
 _LOOK = """look() {
-status= now= was= p=
+@STAY@status= now= was= p=
 if [ ! -d "$STEP" ]; then phase=not-started
 elif [ -f "$STEP/rc" ]; then phase=ended
 elif [ ! -s "$STEP/pid" ]; then phase=starting
@@ -154,6 +155,9 @@ echo "@MARK@ end"
 }
 """
 
+# For as long as the job runs, at most so many seconds: its end is seen at once, for one `sleep` a second.
+_STAY = 'for n in @SECONDS@; do if [ -f "$STEP/rc" ] || [ ! -d "$STEP" ]; then break; fi; sleep 1; done\n'
+
 
 def _fill(template: str, **values: object) -> str:
     for name, value in values.items():
@@ -170,15 +174,17 @@ def _places(job: JobRef) -> str:
     return f"LC_ALL=C; export LC_ALL\nRUN={shlex.quote(job.directory_run)}\nSTEP={shlex.quote(job.directory_step)}\n"
 
 
-def look_script(job: JobRef, offset: int, mark: str) -> str:
+def look_script(job: JobRef, offset: int, mark: str, stay: int = 0) -> str:
     """The read that shows what became of the job, with a piece of its output from a byte offset on, in hexadecimal.
 
+    It comes back after `stay` seconds, or when the job has ended before.
     Hexadecimal, because offsets count bytes and a piece may end inside a character.
     """
     skip, rest = divmod(offset, _BLOCK)
     count = _asked_for(offset) // _BLOCK
     values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": count, "FIRST": rest + 1, "ERRORS": _ERRORS}
     values |= {"OFFSET": offset, "BOOT_ID": _BOOT_ID}
+    values["STAY"] = _fill(_STAY, SECONDS=" ".join("1" * stay)) if stay else ""
     return _places(job) + _BOOT + _fill(_LOOK, **values) + "look\n"
 
 
@@ -217,11 +223,11 @@ def parse_look(text: str, mark: str) -> JobState:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-async def read_job(transport: Transport, job: JobRef, offset: int = 0) -> JobState:
-    """Look at a job. TransportError when the host does not answer, or answers what was not asked."""
+async def read_job(transport: Transport, job: JobRef, offset: int = 0, stay: int = 0) -> JobState:
+    """Look at a job, for `stay` seconds or until it ends. TransportError when the host does not answer, or answers what was not asked."""
     mark = f"@@{secrets.token_hex(8)}"
     title = f"look at job {posixpath.basename(job.directory_step)}"
-    result = await transport.run(Command(job.host, title, look_script(job, offset, mark), timeout=LOOK_LIMIT))
+    result = await transport.run(Command(job.host, title, look_script(job, offset, mark, stay), timeout=LOOK_LIMIT))
     try:
         if result.status is not Status.OK:
             raise ValueError(result.reason or result.stderr.strip() or f"exit status {result.exit_status}")
@@ -340,12 +346,12 @@ class _Follower:
         return self._limit is not None and time.monotonic() - self._began > self._limit
 
     async def _to_end(self, state: JobState | None) -> JobEnd:
-        pause, starting, cost = 0.2, 0.0, 0.0
+        pause, starting, stay, more = 0.2, 0.0, 0, False
         while True:
             if state is None:
                 began = time.monotonic()
-                state = await self._look()
-                cost = time.monotonic() - began
+                state = await self._look(0 if more else stay)
+                stay = _stay(time.monotonic() - began - (0 if more else stay))
             more = self._hear(state)
             if state.phase is JobPhase.STARTING:
                 starting = starting or time.monotonic()
@@ -357,7 +363,7 @@ class _Follower:
                     self._end(Status.UNKNOWN, None, "", f"still running on the host after {self._limit:g} s"), running=True
                 )
             if not more:
-                await asyncio.sleep(max(pause, min(RARELY, POLITE * cost)))
+                await asyncio.sleep(0 if stay else pause)
                 pause = min(1.0, pause * 1.3)
             again = await self._start_again() if state.phase is JobPhase.NOT_STARTED else None
             if isinstance(again, JobEnd):
@@ -370,12 +376,12 @@ class _Follower:
         self._ear.hear(state.out[:room])
         return self._ear.offset < min(state.size, OUTPUT_LIMIT)
 
-    async def _look(self) -> JobState:
+    async def _look(self, stay: int) -> JobState:
         """Look, and go on looking over new connections while there is patience."""
         lost_at, pause, said = time.monotonic(), 0.2, ""
         while True:
             try:
-                return await read_job(self._transport, self._job, self._ear.offset)
+                return await read_job(self._transport, self._job, self._ear.offset, stay)
             except (HostKeyChanged, HostKeyUnknown) as error:
                 raise _Lost(str(error)) from error
             except TransportError as error:
@@ -421,6 +427,11 @@ class _Follower:
     def _end(self, status: Status, code: int | None, err: str, reason: str) -> JobEnd:
         self._ear.hear(b"", final=True)
         return JobEnd(status, code, self._ear.text, err, time.monotonic() - self._began, reason)
+
+
+def _stay(cost: float) -> int:
+    """How many seconds a look at a host is to stay there, by what the last one took: none where looking is cheap."""
+    return min(RARELY, math.ceil(POLITE * cost)) if POLITE * cost > 1 else 0
 
 
 def _heard_late(sending: asyncio.Future[Result]) -> None:

@@ -279,19 +279,31 @@ async def test_a_live_job_tells_whole_lines_while_it_runs(tmp_path: Path) -> Non
     assert heard == ["@progress 1 2\n", "@progress 2 2\n"]
 
 
-async def test_a_host_on_which_a_look_takes_long_is_looked_at_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, looks, honest = 0.2, list[int](), jobs.read_job
+async def test_a_look_that_takes_long_stays_until_the_end_and_comes_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, honest = list[int](), jobs.read_job
 
-    async def read_job(transport: Any, job: JobRef, offset: int = 0) -> jobs.JobState:
-        looks.append(offset)
-        await asyncio.sleep(slow)
-        return await honest(transport, job, offset)
+    async def read_job(transport: Any, job: JobRef, offset: int = 0, stay: int = 0) -> jobs.JobState:
+        stays.append(stay)
+        await asyncio.sleep(0.4)
+        return await honest(transport, job, offset, stay)
 
     monkeypatch.setattr(jobs, "read_job", read_job)
     async with estate(tmp_path) as (_, transport):
         end = await run_job(transport, change("sleep 3; echo over\n", live=True), ref(tmp_path))
     assert (end.status, end.stdout) == (Status.OK, "over\n")
-    assert len(looks) <= 3
+    assert set(stays[1:-1]) <= {4}
+    assert stays[0] == 0
+    assert len(stays) <= 3
+
+
+async def test_a_look_that_stays_is_back_when_the_job_has_ended_and_when_there_is_none(tmp_path: Path) -> None:
+    async with estate(tmp_path) as (_, transport):
+        await run_job(transport, change("true\n"), ref(tmp_path))
+        for name, phase in (("0001-step", JobPhase.ENDED), ("0002-step", JobPhase.NOT_STARTED)):
+            look = read_job(transport, ref(tmp_path, name), stay=600)
+            assert (await asyncio.wait_for(look, 20)).phase is phase
 
 
 async def test_a_read_only_transport_starts_no_job_and_may_look(tmp_path: Path) -> None:

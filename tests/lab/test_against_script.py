@@ -38,7 +38,7 @@ from tui.byhand import script_of
 pytestmark = pytest.mark.long
 ROUNDS = 3
 FAST = "/mnt/fast"  # memory of the host, for the repository: no disk decides
-DATA = {"/srv/data": 120, "/srv/data/logs": 110}  # MiB of new files: half of it random, half of it lines of text
+DATA = {"/srv/data": 180, "/srv/data/logs": 220}  # MiB of new files: half of it random, half of it lines of text
 BENCH = Path(__file__).parents[2] / "docs" / "bench.md"
 PASSWORD = "/root/.restic-password"
 PREFIX = "/mnt/splitmount/ordinary"
