@@ -419,7 +419,7 @@ class _Follower:
             status = Status.OK if state.exit_status == 0 else Status.FAILED
             return self._end(status, state.exit_status, state.err, cut)
         gone = {
-            JobPhase.VANISHED: "the job is gone and left no end: it was killed, or its host went down",
+            JobPhase.VANISHED: "the job is gone and left no end: it was killed, its host went down, or its directory could not be written",
             JobPhase.STARTING: "the job was prepared, but its process did not begin",
         }
         return replace(self._end(Status.UNKNOWN, None, state.err, gone[state.phase]), gone=True)

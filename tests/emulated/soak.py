@@ -27,6 +27,7 @@ from core.engine import Engine
 from core.errors import SplitmountError
 from core.facade import PlanRequest
 from core.settings import FreezeSettings, PostPolicy
+from hostdrivers.emulated.machine import Machine
 from tests.emulated.bench import bench
 from tests.emulated.crashes import finished
 from tests.emulated.scenes import Scene, scene
@@ -40,12 +41,14 @@ ACCIDENTS = (
 )  # fmt: skip
 ENDLESS = -1  # stands for the exit code of a run that does not end
 OFTEN = 0.4  # of the cycles have an accident
+KEPT = 30  # directories of runs that a host keeps
 GROWS = 1.15  # times the memory after warming up: more is growth
 HEAD = """# Backups in a row
 
 Written by `make soak`: one console does backup after backup of one set of the embedded estate, which is a process of its own. Four in ten
 have an accident, drawn at random, from before the plan to after the end. After each cycle the hosts are looked at: mounts, visible BCVs,
 tables of filesystems, locks, frozen filesystems, half copies. Where an accident left the mirrors split, an establish brings them up again.
+Nobody removes the directories of old runs on real hosts; here all but the newest {kept} go, since an emulated host takes 10,000 files.
 
 """
 
@@ -83,6 +86,8 @@ def estate_process(directory: str, pipe: Connection) -> None:
         family = made.family(NAME)
 
         def count() -> tuple[int, int]:
+            for machine in made.estate.machines.values():
+                clean(machine)
             return sum(map(family.target.knows, family.target.slots)), sum(m.frozen for m in family.source.mounts.values())
 
         pipe.send(str(made.estate.config))
@@ -95,6 +100,14 @@ def estate_process(directory: str, pipe: Connection) -> None:
             else:
                 made.switch(word)
                 pipe.send(word)
+
+
+def clean(machine: Machine) -> None:
+    """Remove the directories of old runs."""
+    top = "/var/tmp/splitmount/runs"
+    names = sorted(str(entry["name"]) for entry in machine.root.read_dir(top)) if machine.root.exists(top) else []
+    for name in names[:-KEPT]:  # they sort by their time
+        machine.root.remove(f"{top}/{name}", True)
 
 
 def tell_stacks(whose: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -219,7 +232,8 @@ def soak(cycles: int, seed: int, minutes: float) -> Soaked:
                 out.cycles = cycle + 1
                 if not cycle or out.cycles % SAMPLE == 0:
                     out.sizes.append(size_now(out.cycles))
-            out.sizes.append(size_now(out.cycles))
+            if out.sizes[-1].cycle != out.cycles:
+                out.sizes.append(size_now(out.cycles))
         finally:
             engine.close()
     return out
@@ -229,7 +243,7 @@ def pages(out: Soaked, seed: int) -> str:
     """The figures as a page."""
     lines = ["| after cycle | resident memory, MiB | descriptors | threads | processor seconds each cycle |", "|---" * 5 + "|"]
     before = Size(0, 0, 0, 0, 0.0)
-    for size in dict.fromkeys(out.sizes):
+    for size in out.sizes:
         each = (size.processor - before.processor) / max(1, size.cycle - before.cycle)
         lines.append(f"| {size.cycle} | {size.memory / 1024:.1f} | {size.descriptors} | {size.threads} | {each:.2f} |")
         before = size
@@ -247,7 +261,7 @@ def main(words: Sequence[str]) -> int:
     seed = int(options.get("seed", "1"))
     out = soak(cycles, seed, float(options.get("minutes", "600")))
     sys.stderr.writelines(f"{odd}\n" for odd in out.odd)
-    sys.stdout.write(HEAD + pages(out, seed))
+    sys.stdout.write(HEAD.format(kept=KEPT) + pages(out, seed))
     return int(bool(out.odd or out.grown))
 
 
