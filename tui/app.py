@@ -7,42 +7,44 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import SplitmountError
-from core.facade import Facade, PlanRequest
-from core.plan import Plan
-from tui.answers import Talk
 from tui.browser import HUNG_UP
 from tui.keys import help_lines
+from tui.later import LateEngine
 from tui.look import Look
 from tui.notify import Notifier, tell_failures
 from tui.say import to_terminal
-from tui.screens.ask import Ask
 from tui.screens.base import Page
-from tui.screens.find import FindPage, Found
-from tui.screens.newset import NewSetPage
-from tui.screens.plan import PlanPage
-from tui.screens.run import RunPage
-from tui.screens.school import School, SchoolPage
 from tui.screens.start import StartPage
-from tui.screens.text import TextPage
 from tui.themes import COLOURLESS_THEME, OWN_THEMES, THEME_NAMES, AsciiFilter, ColourlessFilter, SixteenFilter, UnsafeFilter
 from tui.view import ViewState, fold_all, with_mirrors, with_told
 from tui.watch import Watch
+
+if TYPE_CHECKING:  # what else a page needs is imported when it is opened, after the first one is drawn
+    from core.facade import Facade, PlanRequest
+    from core.plan import Plan
+    from core.settings import Settings
+    from tui.answers import Talk
+    from tui.screens.find import Found
+    from tui.screens.school import School
 
 BEAT = 0.1
 REST = 4.0  # times as long as a page took to draw, when that was more than a beat
 WATCH_BEAT = 1.0
 AGE_BEAT = 10.0  # with `rows.FRESH`, ages on the first page are never older than a quarter of a minute
 TERMINAL_BEAT = 2.0
+BETWEEN_KEYS = 0.03
+WAITING = (events.Key, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp, events.Paste)
 
 
 def now_utc() -> datetime:
@@ -68,7 +70,7 @@ class Console(App[int]):
 
     def __init__(
         self,
-        engine: Facade,
+        engine: Facade | LateEngine,
         *,
         banner: str = "",
         school: School | None = None,
@@ -78,6 +80,7 @@ class Console(App[int]):
     ) -> None:
         """`banner` is shown on every page: what is not live must say so. `school` is what the demonstration offers.
 
+        An engine that is not made yet is made when the first page is drawn; what is typed meanwhile waits for it.
         `talk` asks for what the configuration is to have besides; without any configuration the console begins with it.
         """
         super().__init__()
@@ -86,7 +89,9 @@ class Console(App[int]):
         self.watching = Watch(self.look.watch)
         self.notifier = Notifier(self.look.notify, self._to_terminal)
         self.set_keymap(dict(self.look.keys))
-        self.engine = engine
+        self._engine = engine
+        self._typed: list[events.Event] = []
+        self.failure: SplitmountError | None = None
         self.banner = banner
         self.school = school
         self.talk = talk
@@ -96,6 +101,22 @@ class Console(App[int]):
         self._stale, self._rested = False, 0.0
         self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
         self._terminal = sys.__stdin__.fileno() if sys.__stdin__ is not None and sys.__stdin__.isatty() else None
+
+    @property
+    def engine(self) -> Facade:
+        """The engine, which is there before the first key is."""
+        assert not isinstance(self._engine, LateEngine)  # noqa: S101  `on_event` sees to it
+        return self._engine
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration, also before the engine is there."""
+        return self._engine.settings
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused."""
+        return self._engine.read_only
 
     def _dress(self) -> None:
         """Theme and nets. Textual's own way without colours sends greys, which are colours: ours takes its place."""
@@ -117,25 +138,68 @@ class Console(App[int]):
         """Show the start page, begin to listen, and measure."""
         self.push_screen(StartPage())
         if self.school is not None:
+            from tui.screens.school import SchoolPage
+
             self.push_screen(SchoolPage(self.school))
-        if self.talk is not None and self.engine.settings.path is None:
+        if self.talk is not None and self.settings.path is None:
+            from tui.screens.newset import NewSetPage
+
             self.push_screen(NewSetPage(self.talk))
         self.set_interval(BEAT, self.beat)
         self.set_interval(WATCH_BEAT, self.look_at_mirrors)
         self.set_interval(AGE_BEAT, self.redraw)
         self.set_interval(TERMINAL_BEAT, self.leave_with_the_terminal)
-        self.call_later(self.measure_all)
+        if isinstance(self._engine, LateEngine):
+            self.call_after_refresh(self._make, self._engine)
+        else:
+            self.call_later(self.measure_all)
+
+    def _make(self, late: LateEngine) -> None:
+        """Make the engine beside the page; a console whose engine cannot be made ends, and its caller says why."""
+        maker = ThreadPoolExecutor(1, "maker")
+        future = maker.submit(late.made)
+        maker.shutdown(wait=False)
+
+        def there() -> None:
+            try:
+                self._engine = future.result()
+            except SplitmountError as error:
+                self.failure = error
+                self.exit(error.exit_code)
+                return
+            self.measure_all()
+            self.call_next(self._type)
+
+        self.when_done(future, there)
+
+    async def on_event(self, event: events.Event) -> None:
+        """What a person does before the engine is there waits for it, in its order."""
+        early = isinstance(self._engine, LateEngine) or self._typed
+        if early and isinstance(event, WAITING) and not event.is_forwarded:
+            self._typed.append(event)
+        else:
+            await super().on_event(event)
+
+    async def _type(self) -> None:
+        """Do what waited, at a person's speed: a key may bring the line to which the next one goes."""
+        while self._typed:
+            event = self._typed[0]
+            await super().on_event(event)
+            del self._typed[0]
+            if isinstance(event, events.Key) and self._typed:
+                self.set_timer(BETWEEN_KEYS, self._type)
+                return
 
     def beat(self) -> None:
         """Fold what the engine said since the last time, draw once, and see which answers have come."""
-        events = self.engine.drain()
-        self.state = fold_all(self.state, events)
-        for event in events:
+        said = [] if isinstance(self._engine, LateEngine) else self._engine.drain()
+        self.state = fold_all(self.state, said)
+        for event in said:
             self.notifier.hear(event)
         told = self.notifier.told()
         for one in told:
             self.state = with_told(self.state, one, self.clock())
-        self._stale = self._stale or bool(events or told)
+        self._stale = self._stale or bool(said or told)
         if self._stale and time.monotonic() >= self._rested:
             begun, self._stale = time.monotonic(), False
             self.redraw()
@@ -160,8 +224,10 @@ class Console(App[int]):
 
     def look_at_mirrors(self) -> None:
         """Look at the mirrors of the set that is due; a look that fails says so in the log, and the set grows stale."""
+        if isinstance(self._engine, LateEngine):
+            return
         busy = bool(self.engine.running() or self.state.measuring)
-        name = self.watching.next(time.monotonic(), self.engine.settings.sets, busy=busy)
+        name = self.watching.next(time.monotonic(), self.settings.sets, busy=busy)
         if not name:
             return
         future = self.engine.mirrors(name)
@@ -181,7 +247,7 @@ class Console(App[int]):
         Runs reach a safe end first. The framework's own way out waits for a screen that takes no more, so it is not taken.
         """
         if self._terminal is not None and gone(self._terminal):
-            self.engine.close()
+            self._engine.close()
             os._exit(HUNG_UP)
 
     def when_done(self, future: Future[Any], act: Callable[[], None]) -> None:
@@ -190,7 +256,7 @@ class Console(App[int]):
 
     def measure_all(self) -> None:
         """Measure every set, and the hosts that belong to none."""
-        settings = self.engine.settings
+        settings = self.settings
         served = {host for one in settings.sets.values() for host in (one.source, one.target)}
         arrays = {array.host for array in settings.arrays.values()}
         vaults = {one.backup.host for one in settings.sets.values() if one.backup}
@@ -203,6 +269,8 @@ class Console(App[int]):
 
     def plan(self, request: PlanRequest, *, typed: bool = False) -> None:
         """Plan in the engine; the preview, or the refusal, opens when the answer is there. `typed` asks for the name before the run."""
+        from tui.screens.plan import PlanPage
+
         future = self.engine.plan(request)
 
         def show() -> None:
@@ -220,6 +288,8 @@ class Console(App[int]):
 
     def refuse(self, title: str, error: SplitmountError) -> None:
         """A page that says why something was not begun."""
+        from tui.screens.text import TextPage
+
         lines = [error.title.upper(), "", *str(error).splitlines(), "", "Nothing was changed. Esc goes back."]
         self.push_screen(TextPage(title, lambda: lines, loud=True))
 
@@ -232,6 +302,8 @@ class Console(App[int]):
         self._watch(self.engine.resume(run, confirmed=confirmed))
 
     def _watch(self, future: Future[int]) -> None:
+        from tui.screens.run import RunPage
+
         def show() -> None:
             try:
                 future.result()
@@ -245,10 +317,14 @@ class Console(App[int]):
 
     def action_help(self) -> None:
         """The page of keys."""
+        from tui.screens.text import TextPage
+
         self.push_screen(TextPage("help: every key", lambda: help_lines(self.changed_keys)))
 
     def action_leave(self) -> None:
         """Leave; ask while a run is under way."""
+        from tui.screens.ask import Ask
+
         if not self.engine.running():
             self.exit(0)
             return
@@ -273,6 +349,8 @@ class Console(App[int]):
 
     def action_find(self) -> None:
         """Find a command of this page, or a place anywhere."""
+        from tui.screens.find import FindPage
+
         page = self.screen
         if not isinstance(page, Page) or isinstance(page, FindPage):
             return
@@ -288,6 +366,8 @@ class Console(App[int]):
     def go_to(self, what: Found) -> None:
         """Put the cursor of the first page on a place; during a run, show what is known of it above the run's page."""
         if self.engine.running():
+            from tui.screens.text import TextPage
+
             self.push_screen(TextPage(what.row.text, lambda: list(what.row.about)))
             return
         while len(self.screen_stack) > 1 and not isinstance(self.screen, StartPage):
@@ -295,21 +375,38 @@ class Console(App[int]):
         if isinstance(self.screen, StartPage):
             self.screen.go_to(what.row.id)
 
+    def finish(self) -> None:
+        """After the page is gone: let a run reach its safe end, close the engine, tell what did not get told."""
+        if isinstance(self._engine, LateEngine):
+            self._engine.close()
+            return
+        if self.engine.running():
+            sys.stderr.write("finishing the current step, then taking back what was done on the target ...\n")
+        self.engine.close()
+        for event in self.engine.drain():
+            self.notifier.hear(event)
+        tell_failures(self.notifier.finish())
+
 
 def _method(action: str) -> str:
     return f"action_{action.split('(')[0]}"
 
 
 def run_console(
-    engine: Facade, *, banner: str = "", school: School | None = None, look: Look | None = None, talk: Talk | None = None
+    engine: Facade | LateEngine,
+    *,
+    banner: str = "",
+    school: School | None = None,
+    look: Look | None = None,
+    talk: Talk | None = None,
 ) -> int:
-    """Open the console and stay until it is left; a run that is under way reaches a safe end before this returns."""
+    """Open the console and stay until it is left; a run that is under way reaches a safe end before this returns.
+
+    Raises what an engine that was not made yet could not be made for.
+    """
     app = Console(engine, banner=banner, school=school, look=look, talk=talk)
     code = app.run(mouse=app.look.mouse) or 0
-    if engine.running():
-        sys.stderr.write("finishing the current step, then taking back what was done on the target ...\n")
-    engine.close()
-    for event in engine.drain():
-        app.notifier.hear(event)
-    tell_failures(app.notifier.finish())
+    if app.failure is not None:
+        raise app.failure
+    app.finish()
     return code
