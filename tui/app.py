@@ -7,20 +7,18 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
-from textual.app import App
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from core.errors import SplitmountError
 from tui.browser import HUNG_UP
 from tui.keys import help_lines
-from tui.later import LateEngine
+from tui.later import LateApp, LateEngine
 from tui.look import Look
 from tui.notify import Notifier, tell_failures
 from tui.say import to_terminal
@@ -33,7 +31,6 @@ from tui.watch import Watch
 if TYPE_CHECKING:  # what else a page needs is imported when it is opened, after the first one is drawn
     from core.facade import Facade, PlanRequest
     from core.plan import Plan
-    from core.settings import Settings
     from tui.answers import Talk
     from tui.screens.find import Found
     from tui.screens.school import School
@@ -43,8 +40,6 @@ REST = 4.0  # times as long as a page took to draw, when that was more than a be
 WATCH_BEAT = 1.0
 AGE_BEAT = 10.0  # with `rows.FRESH`, ages on the first page are never older than a quarter of a minute
 TERMINAL_BEAT = 2.0
-BETWEEN_KEYS = 0.03
-WAITING = (events.Key, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp, events.Paste)
 
 
 def now_utc() -> datetime:
@@ -61,7 +56,7 @@ def gone(terminal: int) -> bool:
     return False
 
 
-class Console(App[int]):
+class Console(LateApp):
     """Owns nothing but what is seen; every run belongs to the engine."""
 
     CSS_PATH = "app.tcss"
@@ -83,15 +78,12 @@ class Console(App[int]):
         An engine that is not made yet is made when the first page is drawn; what is typed meanwhile waits for it.
         `talk` asks for what the configuration is to have besides; without any configuration the console begins with it.
         """
-        super().__init__()
+        super().__init__(engine)
         self.look = look or Look()
         self.clock = clock
         self.watching = Watch(self.look.watch)
         self.notifier = Notifier(self.look.notify, self._to_terminal)
         self.set_keymap(dict(self.look.keys))
-        self._engine = engine
-        self._typed: list[events.Event] = []
-        self.failure: SplitmountError | None = None
         self.banner = banner
         self.school = school
         self.talk = talk
@@ -99,24 +91,7 @@ class Console(App[int]):
         self.animation_level = "none"
         self._dress()
         self._stale, self._rested = False, 0.0
-        self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
         self._terminal = sys.__stdin__.fileno() if sys.__stdin__ is not None and sys.__stdin__.isatty() else None
-
-    @property
-    def engine(self) -> Facade:
-        """The engine, which is there before the first key is."""
-        assert not isinstance(self._engine, LateEngine)  # noqa: S101  `on_event` sees to it
-        return self._engine
-
-    @property
-    def settings(self) -> Settings:
-        """The configuration, also before the engine is there."""
-        return self._engine.settings
-
-    @property
-    def read_only(self) -> bool:
-        """Whether every change is refused."""
-        return self._engine.read_only
 
     def _dress(self) -> None:
         """Theme and nets. Textual's own way without colours sends greys, which are colours: ours takes its place."""
@@ -134,9 +109,12 @@ class Console(App[int]):
         self.set_class(self.look.ascii, "-ascii")
         self.set_class(not self.look.color or self.look.theme == "16-colours", "-plain")
 
+    def get_default_screen(self) -> Screen[Any]:
+        """The start page, which lies below all others: nothing is drawn before it."""
+        return StartPage()
+
     def on_mount(self) -> None:
-        """Show the start page, begin to listen, and measure."""
-        self.push_screen(StartPage())
+        """Begin to listen, and measure."""
         if self.school is not None:
             from tui.screens.school import SchoolPage
 
@@ -149,50 +127,11 @@ class Console(App[int]):
         self.set_interval(WATCH_BEAT, self.look_at_mirrors)
         self.set_interval(AGE_BEAT, self.redraw)
         self.set_interval(TERMINAL_BEAT, self.leave_with_the_terminal)
-        if isinstance(self._engine, LateEngine):
-            self.call_after_refresh(self._make, self._engine)
-        else:
-            self.call_later(self.measure_all)
-
-    def _make(self, late: LateEngine) -> None:
-        """Make the engine beside the page; a console whose engine cannot be made ends, and its caller says why."""
-        maker = ThreadPoolExecutor(1, "maker")
-        future = maker.submit(late.made)
-        maker.shutdown(wait=False)
-
-        def there() -> None:
-            try:
-                self._engine = future.result()
-            except SplitmountError as error:
-                self.failure = error
-                self.exit(error.exit_code)
-                return
-            self.measure_all()
-            self.call_next(self._type)
-
-        self.when_done(future, there)
-
-    async def on_event(self, event: events.Event) -> None:
-        """What a person does before the engine is there waits for it, in its order."""
-        early = isinstance(self._engine, LateEngine) or self._typed
-        if early and isinstance(event, WAITING) and not event.is_forwarded:
-            self._typed.append(event)
-        else:
-            await super().on_event(event)
-
-    async def _type(self) -> None:
-        """Do what waited, at a person's speed: a key may bring the line to which the next one goes."""
-        while self._typed:
-            event = self._typed[0]
-            await super().on_event(event)
-            del self._typed[0]
-            if isinstance(event, events.Key) and self._typed:
-                self.set_timer(BETWEEN_KEYS, self._type)
-                return
+        self.with_engine(self.measure_all)
 
     def beat(self) -> None:
         """Fold what the engine said since the last time, draw once, and see which answers have come."""
-        said = [] if isinstance(self._engine, LateEngine) else self._engine.drain()
+        said = self.engine.drain() if self.there else []
         self.state = fold_all(self.state, said)
         for event in said:
             self.notifier.hear(event)
@@ -205,10 +144,7 @@ class Console(App[int]):
             self.redraw()
             took = time.monotonic() - begun
             self._rested = begun + (REST * took if took > BEAT else 0.0)  # keys come in between
-        ready = [pair for pair in self._waiting if pair[0].done()]
-        self._waiting = [pair for pair in self._waiting if not pair[0].done()]
-        for _, act in ready:
-            act()
+        self.see_answers()
 
     def _to_terminal(self, text: str) -> None:
         """Beside what is drawn, as the framework's own bell."""
@@ -224,7 +160,7 @@ class Console(App[int]):
 
     def look_at_mirrors(self) -> None:
         """Look at the mirrors of the set that is due; a look that fails says so in the log, and the set grows stale."""
-        if isinstance(self._engine, LateEngine):
+        if not self.there:
             return
         busy = bool(self.engine.running() or self.state.measuring)
         name = self.watching.next(time.monotonic(), self.settings.sets, busy=busy)
@@ -247,12 +183,8 @@ class Console(App[int]):
         Runs reach a safe end first. The framework's own way out waits for a screen that takes no more, so it is not taken.
         """
         if self._terminal is not None and gone(self._terminal):
-            self._engine.close()
+            self.close_engine()
             os._exit(HUNG_UP)
-
-    def when_done(self, future: Future[Any], act: Callable[[], None]) -> None:
-        """Call `act` on the screen's own loop when the engine has answered."""
-        self._waiting.append((future, act))
 
     def measure_all(self) -> None:
         """Measure every set, and the hosts that belong to none."""
@@ -311,7 +243,10 @@ class Console(App[int]):
                 self.refuse("not started", error)
                 return
             self.beat()
-            self.switch_screen(RunPage())
+            if isinstance(self.screen, StartPage):  # the preview was closed meanwhile
+                self.push_screen(RunPage())
+            else:
+                self.switch_screen(RunPage())
 
         self.when_done(future, show)
 
@@ -377,13 +312,10 @@ class Console(App[int]):
 
     def finish(self) -> None:
         """After the page is gone: let a run reach its safe end, close the engine, tell what did not get told."""
-        if isinstance(self._engine, LateEngine):
-            self._engine.close()
-            return
-        if self.engine.running():
+        if self.there and self.engine.running():
             sys.stderr.write("finishing the current step, then taking back what was done on the target ...\n")
-        self.engine.close()
-        for event in self.engine.drain():
+        self.close_engine()
+        for event in self.engine.drain() if self.there else ():
             self.notifier.hear(event)
         tell_failures(self.notifier.finish())
 

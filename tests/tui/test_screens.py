@@ -139,6 +139,17 @@ async def test_step_by_step_waits_before_each_step(toy: tuple[Engine, ToyWorld])
         await until(app, lambda: shows(app, "The run has ended: stopped"))
 
 
+async def test_a_run_whose_preview_was_closed_at_once_leads_back_to_the_first_page(toy: tuple[Engine, ToyWorld]) -> None:
+    engine, _ = toy
+    app = Console(engine)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(app, lambda: shows(app, "[=] established"))
+        app.start(await asyncio.wrap_future(engine.plan(PlanRequest("split", "toy"))), stepwise=False)
+        await until(app, lambda: shows(app, "The run has ended"))
+        await pilot.press("escape")
+        await until(app, lambda: shows(app, "Hosts", "Take over"))
+
+
 async def test_quitting_during_a_run_asks_and_enter_keeps_watching(toy: tuple[Engine, ToyWorld]) -> None:
     engine, world = toy
     hold = threading.Event()
