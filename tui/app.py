@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import termios
@@ -40,6 +41,7 @@ REST = 4.0  # times as long as a page took to draw, when that was more than a be
 WATCH_BEAT = 1.0
 AGE_BEAT = 10.0  # with `rows.FRESH`, ages on the first page are never older than a quarter of a minute
 TERMINAL_BEAT = 2.0
+GARBAGE = (10_000, 5, 20)  # seldom: a look at everything takes half a second on a large estate, in which no key is answered
 
 
 def now_utc() -> datetime:
@@ -336,6 +338,7 @@ def run_console(
 
     Raises what an engine that was not made yet could not be made for.
     """
+    gc.set_threshold(*GARBAGE)
     app = Console(engine, banner=banner, school=school, look=look, talk=talk)
     code = app.run(mouse=app.look.mouse) or 0
     if app.failure is not None:
