@@ -157,8 +157,13 @@ class Console(LateApp):
 
     def redraw(self) -> None:
         """Let the page draw what it shows."""
-        if isinstance(self.screen, Page) and self.screen.query("#title"):  # none yet, or no more, at both ends
-            self.screen.hear(self.state)
+        page = self.screen
+        if not isinstance(page, Page) or not page.query("#title"):  # none yet, or no more, at both ends
+            return
+        if page.is_mounted:
+            page.hear(self.state)
+        else:
+            self._stale = True  # some of its parts are not there yet
 
     def look_at_mirrors(self) -> None:
         """Look at the mirrors of the set that is due; a look that fails says so in the log, and the set grows stale."""
