@@ -345,8 +345,8 @@ def run_console(
     """
     gc.set_threshold(*GARBAGE)
     app = Console(engine, banner=banner, school=school, look=look, talk=talk)
-    code = app.run(mouse=app.look.mouse) or 0
+    code = app.run(mouse=app.look.mouse)
     if app.failure is not None:
         raise app.failure
     app.finish()
-    return code
+    return code if code is not None else app.return_code or 0  # a fault of ours leaves no code but the framework's

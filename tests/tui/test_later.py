@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from core.errors import ConfigError
 from core.facade import Facade
 from tests.core.toy import ToyWorld
 from tests.tui.test_screens import shows, toy, until
-from tui.app import Console
+from tui.app import Console, run_console
 from tui.later import LateEngine
 from tui.screens.start import StartPage
 
@@ -82,6 +83,16 @@ async def test_a_console_whose_engine_cannot_be_made_ends_and_keeps_the_reason(g
         await until(app, lambda: app.failure is not None)
     assert app.return_value == ConfigError.exit_code
     assert str(app.failure) == "the transcript cannot be read"
+
+
+def test_a_fault_of_ours_while_the_engine_is_made_does_not_end_as_if_all_were_well(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Facade:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Console, "run", partialmethod(Console.run, headless=True, size=(80, 24)))
+    assert run_console(LateEngine(gate.engine.settings, False, broken)) == 1
 
 
 def test_why_an_engine_cannot_be_made_is_said_after_the_page_is_gone(tmp_path: Path) -> None:
