@@ -6,14 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
+from typing import TYPE_CHECKING
 
 from core.errors import ConfigError, SplitmountError
-from tui import initoptions
 from tui.arguments import parser
 from tui.browser import end_with_the_server, in_browser
-from tui.look import Look, look_from
+from tui.look import AGAIN, Look, look_from
 from tui.say import complain, forgiving, say
+
+if TYPE_CHECKING:
+    from core.facade import Facade
+    from tui.answers import Person, Tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,8 +66,6 @@ def _console(options: argparse.Namespace) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "120")  # a key waits for a frame or two; nothing is drawn where nothing changed
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # operators sit behind slow lines; read when textual is imported
     look = look_from(options)
-    from tui.screens.newset import AGAIN
-
     while (code := _console_once(options, look)) == AGAIN and not in_browser():
         pass  # the configuration was written anew; a browser begins anew by itself
     return code
@@ -73,19 +74,28 @@ def _console(options: argparse.Namespace) -> int:
 def _console_once(options: argparse.Namespace, look: Look) -> int:
     """The console on the configuration as it is now; without any it asks for one."""
     from core.config import load
-    from tui.init import begin
-    from tui.wiring import build_engine, carrier_of
+    from tui.app import run_console
+    from tui.later import LateEngine
 
-    carrier = carrier_of(settings := load(options.config), options.read_only, options.record, options.replay)
-    engine = build_engine(settings, options.read_only, carrier)
+    settings = load(options.config)
+
+    def make() -> Facade:
+        from tui.wiring import build_engine, carrier_of
+
+        carrier = carrier_of(settings, options.read_only, options.record, options.replay)
+        return build_engine(settings, options.read_only, carrier)
+
+    def ask(person: Person, tell: Tell) -> bool:
+        from tui.init import begin
+        from tui.initoptions import nothing
+
+        return begin(nothing(options.config, options.read_only), person, tell)
+
+    engine = LateEngine(settings, options.read_only or options.replay is not None, make)
     if in_browser():
         end_with_the_server(engine)
     try:
-        from tui.app import run_console
-
-        asked = initoptions.nothing(options.config, options.read_only)
-        talk = None if options.replay else partial(begin, asked)
-        return run_console(engine, look=look, talk=talk)
+        return run_console(engine, look=look, talk=None if options.replay else ask)
     finally:
         engine.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.facade import Facade
+    from tui.later import LateEngine
 
 HUNG_UP = 129  # as a shell tells of a process that a hang-up ended
 DRIVER = "TEXTUAL_DRIVER"
@@ -20,7 +21,7 @@ def in_browser() -> bool:
     return os.environ.get(DRIVER, "").endswith(":WebDriver")
 
 
-def end_with_the_server(engine: Facade) -> None:
+def end_with_the_server(engine: Facade | LateEngine) -> None:
     """End this process when the server is gone, however it ended: nobody could see or stop it any more.
 
     A thread, since the framework's own loop may hang on a pipe that is broken. Runs reach a safe end first.
@@ -28,7 +29,7 @@ def end_with_the_server(engine: Facade) -> None:
     threading.Thread(target=_wait, args=(engine,), name="server", daemon=True).start()
 
 
-def _wait(engine: Facade) -> None:
+def _wait(engine: Facade | LateEngine) -> None:
     pipe = select.poll()
     pipe.register(sys.__stdin__.fileno() if sys.__stdin__ else 0, 0)  # no event is asked for: a hang-up is told anyway
     pipe.poll()

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from core.ages import age_of
 from core.events import SetMeasured
-from core.failback import TAKEN
 from core.model import PairState, PairStatus, Severity
 from core.policy import torn
 from core.settings import SetSettings
@@ -50,6 +49,8 @@ def mirrors_words(pairs: Sequence[PairStatus], now: datetime, *, told: bool) -> 
 
 def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime) -> list[str]:
     """What must not be overlooked, in capitals. After a takeover it is no error that the target holds the set, nor that the source is down."""
+    from core.failback import TAKEN  # with all plans: by then the engine is there
+
     usual = TAKEN | {"SOURCE_UNREACHABLE"} if measured.taken_over else frozenset()
     out = ["TAKEN OVER"] if measured.taken_over else []
     facts = measured.estate.source

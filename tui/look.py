@@ -17,6 +17,7 @@ FILE = "console.yaml"
 WATCH = 30  # seconds between two looks at the mirrors of one set
 LEAST_WATCH = 5
 LIMIT = 1 << 16
+AGAIN = 100  # what the console ends with when it is to begin anew, with what was written
 
 
 @dataclass(frozen=True, slots=True)

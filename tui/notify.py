@@ -5,7 +5,6 @@ Nothing here can change how a run ends: each way is tried in a thread of its own
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import subprocess
@@ -121,6 +120,8 @@ def run_command(words: tuple[str, ...], body: str, limit: float) -> None:
 
 def post(url: str, body: str, limit: float) -> None:
     """Send the notice by HTTP; no redirect is followed."""
+    import http.client
+
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=limit)

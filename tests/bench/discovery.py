@@ -84,7 +84,7 @@ def discovery() -> Iterator[Ratio]:
         what = f"{HOSTS} OpenSSH hosts of {GROUPS} groups discovered"
         ansible = _ansible(made)
         _pyinfra(made)
-        mine, other = in_turn(lambda: ours(made), lambda: bare(made), rounds=5)
+        mine, other = in_turn(lambda: ours(made), lambda: bare(made), rounds=9)
         yield Ratio(what, seconds(mine), f"bare asyncssh, the same script, {seconds(other)}", mine / other, most=1.2)
         ways: list[tuple[str, float, list[str], str]] = [
             ("Ansible `raw`, the same script", 3, ["ansible-playbook", "-i", "inventory.ini", "raw.yml"], "changed=1"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -24,7 +25,7 @@ from core.config import load
 from core.engine import Engine
 from hostdrivers.emulated.families import DEVICES
 from tests.bench.ratio import Ratio, milliseconds, seconds
-from tui.app import Console
+from tui.app import GARBAGE, Console
 from tui.widgets.rowlist import RowList
 from tui.wiring import build_engine
 
@@ -92,6 +93,7 @@ async def _console(engine: Engine) -> dict[str, Any]:
 
 def measure(config: Path) -> dict[str, Any]:
     """A console of this process on an estate."""
+    gc.set_threshold(*GARBAGE)  # as the command has it
     engine = build_engine(load(config), read_only=True)
     try:
         return asyncio.run(_console(engine))

@@ -26,7 +26,8 @@ from tui.__main__ import main
 from tui.answers import Person, Tell
 from tui.app import Console
 from tui.initoptions import nothing
-from tui.screens.newset import AGAIN, NewSetPage
+from tui.look import AGAIN
+from tui.screens.newset import NewSetPage
 from tui.wiring import build_engine
 
 NAME = "linux-web"

@@ -8,12 +8,14 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
 from core.engine import Engine
+from core.events import RunStarted
 from core.facade import PlanRequest
 from core.model import PairState
 from core.settings import PostPolicy
@@ -22,6 +24,8 @@ from tests.core.toy import PAIRS, ToyWorld
 from tests.tui.toyengine import toy_engine
 from tui.app import Console, gone
 from tui.keys import KEYS, help_lines
+from tui.screens.run import RunPage
+from tui.view import fold
 from tui.widgets.rowlist import RowList
 
 SIZES = [(80, 24), (160, 48)]
@@ -140,6 +144,33 @@ async def test_step_by_step_waits_before_each_step(toy: tuple[Engine, ToyWorld])
         await until(app, lambda: app.state.run is not None and app.state.run.paused == "lock-mgmt")
         await pilot.press("x")
         await until(app, lambda: shows(app, "The run has ended: stopped"))
+
+
+async def test_a_run_whose_preview_was_closed_at_once_leads_back_to_the_first_page(toy: tuple[Engine, ToyWorld]) -> None:
+    engine, _ = toy
+    app = Console(engine)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(app, lambda: shows(app, "[=] established"))
+        app.start(await asyncio.wrap_future(engine.plan(PlanRequest("split", "toy"))), stepwise=False)
+        await until(app, lambda: shows(app, "The run has ended"))
+        await pilot.press("escape")
+        await until(app, lambda: shows(app, "Hosts", "Take over"))
+
+
+async def test_a_page_that_is_drawn_before_all_of_it_is_there_is_drawn_later(toy: tuple[Engine, ToyWorld]) -> None:
+    engine, _ = toy
+    app = Console(engine)
+    async with app.run_test(size=(120, 36)):
+        await until(app, lambda: shows(app, "[=] established"))
+        plan = await asyncio.wrap_future(engine.plan(PlanRequest("split", "toy")))
+        for _ in range(5):
+            app.state = fold(app.state, RunStarted(1, datetime.now(UTC), plan))
+            app.push_screen(page := RunPage())
+            while not page.is_mounted:
+                app.redraw()
+                await asyncio.sleep(0)
+            await until(app, lambda: shows(app, "RUN 1", "working ..."))
+            await app.pop_screen()
 
 
 async def test_quitting_during_a_run_asks_and_enter_keeps_watching(toy: tuple[Engine, ToyWorld]) -> None:

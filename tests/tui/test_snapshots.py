@@ -81,7 +81,7 @@ async def drawn(size: tuple[int, int], look: Look) -> AsyncIterator[tuple[str, s
             strips = app.screen._compositor.render_strips(app.size)
             photograph(app, name)
             yield name, "\n".join(row.rstrip() for row in screen_text(app).splitlines()) + "\n", sent(strips)
-            while len(app.screen_stack) > 2:
+            while len(app.screen_stack) > 1:
                 await app.pop_screen()
             app.state = before
 

@@ -101,7 +101,7 @@ class Page(Screen[Any]):
     def title_line(self) -> Text:
         """The heading with the badges that must never be overlooked: where there is no room, the heading gives way, and the way to it first."""
         app = self.console_app
-        badges = [(" read-only ", "bold reverse")] if app.engine.read_only else []
+        badges = [(" read-only ", "bold reverse")] if app.read_only else []
         badges += [(f" {line(told)} ", "bold reverse") for told in (self.BADGE, app.banner) if told]
         run = app.state.run
         badges += [(" SOURCE FROZEN ", "bold white on red")] if run is not None and run.frozen_since is not None else []

@@ -13,10 +13,10 @@ from textual.widgets import Input, Static
 from core.errors import SplitmountError
 from tui.answers import Talk
 from tui.keys import bindings
+from tui.look import AGAIN
 from tui.plain import line
 from tui.screens.base import Page, put
 
-AGAIN = 100  # what the console ends with when it is to begin anew, with what was written
 BEAT = 0.05
 
 

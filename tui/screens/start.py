@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from core.errors import SplitmountError
-from core.facade import PlanRequest
 from tui.keys import bindings
 from tui.plain import line, printable
 from tui.rows import KeptRows, estate_rows, log_lines
 from tui.screens.base import Page, put
-from tui.screens.guide import GuidePage
-from tui.screens.history import HistoryPage
-from tui.screens.log import LogPage
-from tui.screens.newset import NewSetPage
-from tui.screens.picture import PicturePage
-from tui.screens.recover import RecoverPage
-from tui.screens.school import AccidentsPage, SchoolPage
-from tui.screens.text import TextPage
 from tui.view import ViewState
 from tui.widgets.rowlist import RowList
+
+if TYPE_CHECKING:
+    from tui.screens.school import AccidentsPage, SchoolPage
 
 LOG_SHOWN = 5
 
@@ -58,7 +54,7 @@ class StartPage(Page):
     def heading(self) -> str:
         """Where the configuration lies."""
         app = self.console_app
-        path, watch = app.engine.settings.path, app.watching
+        path, watch = app.settings.path, app.watching
         told = f"mirrors watched every {watch.every:.0f} s" if watch.on and watch.every else "mirrors not watched"
         return f"{path.name if path else ''}  {told}"
 
@@ -67,8 +63,8 @@ class StartPage(Page):
         app = self.console_app
         put(self.query_one("#title", Static), self.title_line())
         tree = self.query_one(RowList)
-        first = next((f"set/{name}" for name in app.engine.settings.sets), "")
-        tree.show(estate_rows(state, app.engine.settings, app.clock(), self._kept), follow="" if tree.row else first)
+        first = next((f"set/{name}" for name in app.settings.sets), "")
+        tree.show(estate_rows(state, app.settings, app.clock(), self._kept), follow="" if tree.row else first)
         lines = log_lines(state, LOG_SHOWN)
         put(self.query_one("#log", Static), Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
 
@@ -106,13 +102,15 @@ class StartPage(Page):
     def _set_here(self) -> str:
         """The set under the cursor, or the only one there is."""
         row = self.query_one(RowList).row
-        sets = list(self.console_app.engine.settings.sets)
+        sets = list(self.console_app.settings.sets)
         if row is not None and row.set_name:
             return row.set_name
         return sets[0] if len(sets) == 1 else ""
 
     def action_plan(self, operation: str) -> None:
         """Measure and plan in the engine; the preview opens when the plan is there."""
+        from core.facade import PlanRequest
+
         name = self._set_here()
         if not name:
             self.say("put the cursor on a set first")
@@ -122,6 +120,8 @@ class StartPage(Page):
 
     def action_guide(self, operation: str) -> None:
         """The guide of a restore, a takeover, a failback."""
+        from tui.screens.guide import GuidePage
+
         name = self._set_here()
         if not name:
             self.say("put the cursor on a set first")
@@ -130,6 +130,8 @@ class StartPage(Page):
 
     def action_recover(self) -> None:
         """The newest run without an end: of the set under the cursor, or of any."""
+        from tui.screens.recover import RecoverPage
+
         name = self._set_here()
         self.say("looking for runs without an end ...")
         future = self.console_app.engine.unfinished()
@@ -148,10 +150,14 @@ class StartPage(Page):
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""
+        from tui.screens.school import AccidentsPage
+
         self._school_page(AccidentsPage)
 
     def action_lessons(self) -> None:
         """The demonstration's offer again."""
+        from tui.screens.school import SchoolPage
+
         self._school_page(SchoolPage)
 
     def _school_page(self, page: type[AccidentsPage | SchoolPage]) -> None:
@@ -163,6 +169,8 @@ class StartPage(Page):
 
     def action_new_set(self) -> None:
         """The questions that add to the configuration."""
+        from tui.screens.newset import NewSetPage
+
         talk = self.console_app.talk
         if talk is None:
             self.say("nothing can be added here: this is the demonstration, or answers come from a file")
@@ -173,10 +181,14 @@ class StartPage(Page):
 
     def action_log(self) -> None:
         """The whole log."""
+        from tui.screens.log import LogPage
+
         self.console_app.push_screen(LogPage())
 
     def action_picture(self) -> None:
         """The set as a picture."""
+        from tui.screens.picture import PicturePage
+
         name = self._set_here()
         if name:
             self.console_app.push_screen(PicturePage(name))
@@ -185,10 +197,14 @@ class StartPage(Page):
 
     def action_history(self) -> None:
         """The runs."""
+        from tui.screens.history import HistoryPage
+
         self.console_app.push_screen(HistoryPage(self.console_app.engine.history().result()))
 
     def action_backups(self) -> None:
         """The backups of the set under the cursor."""
+        from tui.screens.text import TextPage
+
         name = self._set_here()
         if not name:
             self.say("put the cursor on a set first")

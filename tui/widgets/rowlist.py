@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
@@ -49,6 +51,10 @@ class RowList(ScrollView, can_focus=True):
         self._folded: frozenset[str] = frozenset()
         self._needle = ""
         self._cursor = 0
+        self._drawn: tuple[int, list[tuple[str, str, bool]]] = (
+            0,
+            [],
+        )  # the first line that is seen; what all say, tone, cursor
 
     @property
     def row(self) -> Row | None:
@@ -94,16 +100,27 @@ class RowList(ScrollView, can_focus=True):
         else:
             last = min(self._cursor, max(0, len(self._rows) - 1))
             wanted = next((n for n, row in enumerate(self._rows) if row.id == here), last)
-        width = max((2 * row.depth + len(row.text) + 4 for row in self._rows), default=1)
-        self.virtual_size = Size(width, len(self._rows))
+        self.virtual_size = Size(1, len(self._rows))  # it is never scrolled sideways, and another width would draw it all
         self._go(wanted)
-        self.refresh()
 
     def _go(self, place: int) -> None:
         self._cursor = max(0, min(place, len(self._rows) - 1))
         self._see()
-        self.refresh()
+        self._draw_changes()
         self.post_message(self.Moved(self.row))
+
+    def _draw_changes(self) -> None:
+        """Draw the lines that are others than they were: a terminal may be far away."""
+        top = self.scroll_offset.y
+        shown = range(top, min(top + self.size.height, len(self._rows)))
+        before, now = self._drawn, (top, [(self._text(n), self._rows[n].tone, n == self._cursor) for n in shown])
+        self._drawn = now
+        if before[0] != top:
+            self.refresh()
+            return
+        for n, (old, new) in enumerate(zip_longest(before[1], now[1])):
+            if old != new:
+                self.refresh_line(top + n)
 
     def _see(self) -> None:
         """Scroll to the cursor."""
@@ -130,10 +147,14 @@ class RowList(ScrollView, can_focus=True):
             tone = (
                 tone + self.get_component_rich_style("row--cursor", partial=True) if self.has_focus else tone + Style(bold=True)
             )
-        sign = (SHUT if row.id in self._folded else OPEN) if row.folds else LEAF
-        pointer = ">" if place == self._cursor else " "
-        text = f"{pointer}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{line(row.text)}"
+        text = self._text(place)
         return Strip([Segment(text, tone)]).crop_extend(self.scroll_offset.x, self.scroll_offset.x + width, tone)
+
+    def _text(self, place: int) -> str:
+        """What one row says, as far as it is wide."""
+        row = self._rows[place]
+        sign = (SHUT if row.id in self._folded else OPEN) if row.folds else LEAF
+        return f"{'>' if place == self._cursor else ' '}{GUIDE * row.depth}{sign if row.tone != 'head' else ''}{line(row.text)}"
 
     def on_focus(self) -> None:
         """Draw the cursor."""
