@@ -35,6 +35,7 @@ class Guard:
 
 
 _HOST = "tests/hostdrivers/test_"
+_POSTGRESQL = "tests/core/applications/test_postgresql_restore.py"
 _ORACLE = "tests/core/applications/test_oracle.py"
 GUARDS = (
     Guard("a control character of a host reaches the terminal in a list", "tui/widgets/rowlist.py",
@@ -145,6 +146,12 @@ GUARDS = (
           '*) refuse "the instance', '*) : "the instance', "tests/emulated/test_oracle.py -k is_not_stopped"),
     Guard("current redo is overwritten without a reason (oracle)", "core/conditions.py",
           'if not logs:', 'if True:', "tests/emulated/test_oracle.py -k 'current_redo_needs and solaris'"),
+    Guard("files go aside where a filesystem is not mounted (postgresql)", "core/applications/postgresql.py",
+          'f"mountpoint -q {shlex.quote(p)} || refuse', 'f": {shlex.quote(p)} || refuse', f"{_POSTGRESQL} -k not_mounted"),
+    Guard("what a restore brought goes aside (postgresql)", "core/applications/postgresql_restore.py",
+          '-newerct "@$at"`" ] || fail', '-newerct "@$at"`" ] || :', f"{_POSTGRESQL} -k look_old"),
+    Guard("a log is to be replayed to a time before the copy", "core/pointintime.py",
+          'if at <= max(dates):', 'if False:', "tests/emulated/test_applications.py -k only_forward"),
     Guard("pairs that were not told look unpaired", "tui/rows.py",
           'told = "pairs" not in estate.errors', 'told = True', "tests/tui/test_demo.py -k not_tell"),
 )  # fmt: skip
