@@ -37,6 +37,7 @@ from tui.byhand import script_of
 
 pytestmark = pytest.mark.long
 ROUNDS = 3
+NAMES = 3  # of each file, for restic: it reads a file under each, and what it takes to begin and to list is no throughput
 FAST = "/mnt/fast"  # memory of the host, for the repository: no disk decides
 DATA = {"/srv/data": 180, "/srv/data/logs": 220}  # MiB of new files: half of it random, half of it lines of text
 BENCH = Path(__file__).parents[2] / "docs" / "bench.md"
@@ -45,16 +46,17 @@ PREFIX = "/mnt/splitmount/ordinary"
 LEVEL = ["zstd", "-q", "-3", "-T2"]  # as the product compresses
 
 
-def fill(lab: Lab) -> int:
-    """New files on the source; the bytes of all of its files."""
+def fill(lab: Lab, names: int = 1) -> int:
+    """New files on the source, each under so many names; the bytes under all names."""
     for mount, size in DATA.items():
         text = f"seq -f 'record %012.0f of {mount}' 1 99999999 | head -c {size // 2}M >lines"
         lab.ssh(
             "source",
-            f"mkdir -p {mount}/bulk; cd {mount}/bulk; for n in 1 2 3 4; do head -c {size // 8}M /dev/urandom >r$n; done; {text}; sync",
+            f"mkdir -p {mount}/bulk; cd {mount}/bulk; for n in 1 2 3 4; do head -c {size // 8}M /dev/urandom >r$n; done; {text}\n"
+            f"for n in {' '.join(map(str, range(2, names + 1)))}; do cp -al . ../bulk$n; done; sync",
             timeout=300,
         )
-    return sum(int(lab.ssh("source", f"du -sbx {mount} | cut -f1").stdout) for mount in DATA)
+    return sum(int(lab.ssh("source", f"du -sblx {mount} | cut -f1").stdout) for mount in DATA)
 
 
 def whole(lab: Lab, host: str, command: str, into: str) -> None:
@@ -201,9 +203,9 @@ def cold(lab: Lab) -> None:
 
 
 @contextmanager
-def filled(lab: Lab) -> Iterator[tuple[Product, int]]:
+def filled(lab: Lab, names: int = 1) -> Iterator[tuple[Product, int]]:
     """The product on files that are there."""
-    size = fill(lab)
+    size = fill(lab, names)
     with product(lab) as made:
         yield made, size
 
@@ -270,7 +272,7 @@ def test_restic_is_about_as_fast_as_restic_by_hand(fresh_mirrors: Lab) -> None:
         return on_a_new_repository(name, lambda: copied(made, driver, name))
 
     try:
-        with filled(lab) as (made, size):
+        with filled(lab, names=NAMES) as (made, size):
             compared(lab, "restic backup", size, lambda name: ours(made, name), by_hand, "`restic backup`")
     finally:
         lab.ssh("source", f"umount {FAST}", check=False)
