@@ -337,7 +337,8 @@ async def test_what_was_told_last_stands_above_its_question_however_late_it_is_l
         tell(*(f"more {number}" for number in range(100)))
         return bool(person("The last?"))
 
-    monkeypatch.setattr(VerticalScroll, "scroll_end", lambda *_, **__: None)  # as when it comes before the layout
+    to_end = VerticalScroll.scroll_end
+    monkeypatch.setattr(VerticalScroll, "scroll_end", lambda page, **_: to_end(page, animate=False, immediate=True))
     app = Console(build_engine(load(), read_only=False), talk=talk)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(app, lambda: shows(app, "line 99", "The first?"))

@@ -106,6 +106,8 @@ class NewSetPage(Page):
         put(self.query_one("#title", Static), self.title_line())
         self._conversation = Conversation(self._talk)
         self.query_one("#answer", Input).focus()
+        page = self.query_one("#page", VerticalScroll)
+        self.watch(page, "virtual_size", lambda: page.scroll_end(animate=False), init=False)
         self.set_interval(BEAT, self._listen)
 
     def _listen(self) -> None:
@@ -118,8 +120,7 @@ class NewSetPage(Page):
             self._lines.append(talk.told.get())
             heard = True
         if heard:
-            put(self.query_one("#lines", Static), Text("\n".join(self._lines)))
-            self.query_one("#page", VerticalScroll).anchor()  # holds too when the lines are laid out only after this
+            put(self.query_one("#lines", Static), Text("\n".join(self._lines)))  # laid out when there is time
         if isinstance(end, str):
             question = f"{end}\nEsc goes back."
         elif end is not None:

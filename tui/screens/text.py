@@ -20,10 +20,10 @@ class TextPage(Page):
     BINDINGS = bindings("text")
     SHEET = "text"
 
-    def __init__(self, heading: str, lines: Callable[[], list[str]], *, at_end: bool = False, loud: bool = False) -> None:
+    def __init__(self, heading: str, lines: Callable[[], list[str]], *, loud: bool = False) -> None:
         """`lines` is asked once, when the page opens; `loud` draws it as a stop."""
         super().__init__()
-        self._heading, self._lines, self._at_end = heading, lines, at_end
+        self._heading, self._lines = heading, lines
         self._told: list[str] = []
         self.set_class(loud, "-loud")
 
@@ -45,10 +45,7 @@ class TextPage(Page):
         put(self.query_one("#title", Static), self.title_line())
         self._told = [line(text) for text in self._lines()]
         put(self.query_one("#lines", Static), Text("\n".join(self._told)))
-        page = self.query_one("#page", VerticalScroll)
-        page.focus()
-        if self._at_end:
-            page.anchor()
+        self.query_one("#page", VerticalScroll).focus()
 
     def narrow(self, needle: str) -> None:
         """Only the lines with these letters."""
