@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from core.handlers import RunState
 
 SAMPLES, SPAN = 24, 4  # so many places of so many blocks: 6 MiB of each device
-AMOUNTS = ("sample", "all", "none")
 
 
 def places(size: int, *, whole: bool, seed: str) -> Places:

@@ -23,7 +23,7 @@ from core.settings import ArraySettings, HostSettings, SetSettings, Settings
 Part = HostSettings | ArraySettings | SetSettings
 _SECTIONS: Mapping[type[Part], str] = {HostSettings: "hosts", ArraySettings: "arrays", SetSettings: "sets"}
 _KEYS: Mapping[str, str] = {"pairs_file": "pairs"}
-_UNWRITTEN = frozenset({"name", "pairs", "consistent"})
+_UNWRITTEN = frozenset({"name", "pairs"})
 _ALWAYS = frozenset({"pre_policy", "post_policy"})  # a reader should see what is done with the mirrors
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")

@@ -452,8 +452,3 @@ def lines_of(account: Account) -> tuple[str, ...]:
         *(f"  {what}: {command}" if not why else f"  cannot {what}: {why}" for what, why, command in ways),
         f"  by hand: splitmount recover {account.run} --by-hand",
     )
-
-
-def claim_lines(claims: Claims) -> tuple[str, ...]:
-    """Locks and holds as lines of text."""
-    return (*(told(hold) for hold in claims.holds), *(told(lock) for lock in claims.locks))

@@ -192,7 +192,6 @@ class SetSettings:
     backup: BackupSettings | None = None
     group_suffix: str = "_bcv"
     wait_limit: int = 3600
-    consistent: bool = True
     application: ApplicationSettings | None = None
 
 

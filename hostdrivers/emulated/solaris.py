@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from hostdrivers.emulated import filesystem
 from hostdrivers.emulated.machine import Slot, options
 from hostdrivers.emulated.program import Answer, Call, Failed, Program, Usage
-from hostdrivers.emulated.solaris_disks import SECTOR, Access, Imported, Private, RawSlice, read_private, udid_of, write_private
+from hostdrivers.emulated.solaris_disks import SECTOR, Imported, Private, RawSlice, read_private, udid_of, write_private
 from hostdrivers.emulated.solaris_groups import VxGroups
 from hostdrivers.emulated.solaris_vxvm import PRIVLEN
-from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, allocate, read_label
+from hostdrivers.emulated.volumes import Disk, Group, Volume, VolumeBytes, allocate
 
 _CYLINDER = 15 * 64  # sectors: heads times sectors of the Symmetrix geometry
 
@@ -250,12 +250,3 @@ class Solaris(VxGroups):
         raw = "/rdsk/" in path
         number = "32,  2" if self.slot_at(path) else "271, 5" if self.known_volume(path) else ""
         return ("c" if raw else "b", number) if number else None
-
-    def access_of(self, disk: Disk) -> Access:
-        """For tests: the record of a device."""
-        return next(a for a in self.accesses.values() if a.disk is disk)
-
-    def label_of(self, disk: Disk) -> Group | None:
-        """For tests: the group as one disk tells it."""
-        label = read_label(disk)
-        return label[1] if label else None

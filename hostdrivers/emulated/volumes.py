@@ -114,11 +114,6 @@ def read_label(disk: Disk) -> tuple[str, Group] | None:
     return str(data["disk"]), Group(**made, volumes=volumes)
 
 
-def clear_label(disk: Disk) -> None:
-    """Make the disk look unused."""
-    disk.write(LABEL_AT, bytes(256))
-
-
 @dataclass(frozen=True, slots=True)
 class VolumeBytes:
     """The bytes of one volume over its disks; `disks` are those of the group, in the group's order."""
