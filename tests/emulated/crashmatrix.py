@@ -85,7 +85,7 @@ class Line:
     def text(self) -> str:
         """It as a line of the table."""
         numbers = (self.steps, self.cells, self.played, self.equal, self.refused, self.missed, self.wrong)
-        return f"| {self.family} | {self.operation} | {' | '.join(map(str, numbers))} | {self.frozen:.1f} s | {self.on} |\n"
+        return f"| {self.family} | {self.operation} | {' | '.join(map(str, numbers))} | {self.frozen:.2f} s | {self.on} |\n"
 
 
 def line_of(family: str, name: str, pool: ProcessPoolExecutor, every: int) -> Line:
