@@ -32,7 +32,7 @@ the point in time is), and cells in which a run without its connection ended wit
 "Not met" are points that a step does not have (a step that sends nothing has no remote end). "Frozen" is the longest time for which
 a filesystem of the source was frozen in any cell; its timer is {timer} s.
 Each line has the day on which it was played.
-On real machines `make lab-long LAB=tests/lab/test_killed.py` does the same with forty consoles and the real SIGKILL.
+On real machines `make lab-long LAB=tests/lab/test_killed.py` does the same with forty consoles and the real SIGKILL (killed.md).
 
 | family | operation | steps | cells | played | equal | refused | not met | wrong | frozen | on |
 |---|---|---|---|---|---|---|---|---|---|---|

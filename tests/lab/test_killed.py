@@ -1,9 +1,15 @@
-"""Consoles that die by the real SIGKILL in the middle of real runs; the next one resumes the run, or takes it back."""
+"""Consoles that die by the real SIGKILL in the middle of real runs; the next one resumes the run, or takes it back.
+
+All of them in one session write docs/killed.md.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,18 @@ from tests.lab.layouts import ORDINARY_MOUNTS
 from tests.lab.product import RUN_LIMIT, Product, as_json, files_of, identity, product, splitmount, traces
 
 POINTS = tuple(Point)
+TABLE = Path(__file__).parents[2] / "docs" / "killed.md"
+HEAD = """# Consoles that were killed on real machines
+
+Written by `make lab-long LAB=tests/lab/test_killed.py`. In the lab (two virtual machines with real LVM2, a real block array) a console of
+its own does a backup, a rehearsal or a restore, and ends itself by SIGKILL at a point of a step; the next console finds the run, and resumes
+it or takes it back. A line stands here when after it the run had an end with exit code 0, the pairs had the state that was wanted, every
+file of the source and the identity of its groups were as before (after a restore: as at the split), nothing was left on either host
+that was not there before, the source took a write, and a resumed backup had made exactly one copy.
+
+| operation | killed in | point | then | seconds |
+|---|---|---|---|---|
+"""
 
 
 def cells() -> list[tuple[str, float, Point, Way]]:
@@ -41,11 +59,23 @@ def copies(lab: Lab) -> int:
     return len(as_json(splitmount(lab, "backups", "ordinary", "--json")))
 
 
+@pytest.fixture(scope="module")
+def rows() -> Iterator[list[str]]:
+    """The lines of the table; written when every cell has given one."""
+    out: list[str] = []
+    yield out
+    if len(out) == len(cells()):
+        TABLE.write_text(
+            f"{HEAD}{''.join(out)}\n{len(out)} of {len(cells())} as they should be, on {datetime.now(UTC):%Y-%m-%d}.\n"
+        )
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("operation", "at", "point", "way"), cells())
 def test_a_run_whose_console_was_killed_is_resumed_or_taken_back(
-    lab: Lab, operation: str, at: float, point: Point, way: Way
+    lab: Lab, rows: list[str], operation: str, at: float, point: Point, way: Way
 ) -> None:
+    begun = time.monotonic()
     with product(lab) as made:
         if set(made.states("ordinary")) != {PairState.ESTABLISHED}:
             made.do("establish", "ordinary")
@@ -77,3 +107,6 @@ def test_a_run_whose_console_was_killed_is_resumed_or_taken_back(
     lab.ssh("source", "echo x > /srv/data/alive && rm /srv/data/alive", timeout=30)  # nothing is frozen
     if operation == "backup" and way is Way.RESUME:
         assert copies(lab) == kept + 1
+    rows.append(
+        f"| {operation} | {step} | {point.value} | {way.value.removeprefix('kill, ')} | {time.monotonic() - begun:.0f} |\n"
+    )
