@@ -42,8 +42,8 @@ from core.operations import SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.played import scenes
-from core.recover import cleanup_plan
-from core.recovery import BY_PERSON, TAKES_BACK, Recovery, RecoveryParts, confirm_of
+from core.recover import TAKES_BACK, left_by
+from core.recovery import BY_PERSON, Recovery, RecoveryParts, confirm_of
 from core.run import Run
 from core.scope import mirrors_of, narrowed, of_plan, with_mirror
 from core.settings import ApplicationSettings, ArraySettings, BackupSettings, SetSettings, Settings
@@ -355,9 +355,7 @@ class Engine:
 
     async def _plan(self, request: PlanRequest) -> Plan:
         if request.operation == "cleanup":
-            settings = self._set(request.set_name)
-            plan = cleanup_plan(settings.name, self._records(), datetime.now(UTC), self._drivers(settings).target_ref)
-            return self._locked(plan)
+            return self._locked(await self._recovery.cleanup_plan(self._set(request.set_name).name))
         if request.operation == "undo":
             return self._locked(await self._recovery.undo_plan(request))
         if request.operation in BY_PERSON:
@@ -413,20 +411,35 @@ class Engine:
         settings = of_plan(self._set(plan.set_name), plan)
         if plan.confirm and confirmed != plan.confirm:
             raise Refused(f"{plan.operation} of {plan.set_name} starts only when the set's name was typed; nothing was changed")
-        if any(r.settings.name == plan.set_name for r in self._parts_running()):
-            raise Refused(f"a run of {plan.set_name} is under way on this console")
-        if (taken := int(plan.facts.get("takes_back", "0"))) and self._alive.alive(taken):
-            raise Refused(f"run {taken} is under way on this console; nothing was changed")
+        self._insist_on_none_under_way(plan.set_name)
         if plan.operation not in TAKES_BACK | BY_PERSON and (left := self._recovery.unfinished(plan.set_name)):
             raise Refused(
                 f"run {left[-1].number} of {plan.set_name} has no end: resume it or take it back first (splitmount recover "
                 f"{left[-1].number}); nothing was changed"
             )
         run = Run(self._run_parts(plan, settings), stepwise=stepwise)
-        number = run.begin()
-        if not self._alive.take(number):
-            raise Refused(f"run {number} is under way on this console")
-        return self._go(run, number)
+        taken = self._marked(plan)
+        try:
+            number = run.begin()
+        except BaseException:
+            self._unmark(taken)
+            raise
+        return self._go(run, number, taken + self._marked(plan, number))
+
+    def _insist_on_none_under_way(self, set_name: str) -> None:
+        if any(r.settings.name == set_name for r in self._parts_running()):
+            raise Refused(f"a run of {set_name} is under way on this console; nothing was changed")
+
+    def _marked(self, plan: Plan, number: int = 0) -> tuple[int, ...]:
+        """Mark a run as under way; without a number the run that a plan takes back, so that nobody resumes it meanwhile."""
+        run = number or int(plan.facts.get("takes_back", "0"))
+        if run and not self._alive.take(run):
+            raise Refused(f"run {run} is under way on this console; nothing was changed")
+        return (run,) if run else ()
+
+    def _unmark(self, marked: tuple[int, ...]) -> None:
+        for number in marked:
+            self._alive.give(number)
 
     def _run_parts(self, plan: Plan, settings: SetSettings) -> RunParts:
         return RunParts(
@@ -442,9 +455,9 @@ class Engine:
             console=socket.gethostname(),
         )
 
-    def _go(self, run: Run, number: int) -> int:
+    def _go(self, run: Run, number: int, marked: tuple[int, ...]) -> int:
         task = self._loop.create_task(self._execute(run))
-        task.add_done_callback(lambda _: self._alive.give(number))
+        task.add_done_callback(lambda _: self._unmark(marked))
         self._runs = {n: one for n, one in self._runs.items() if not one[1].done()} | {number: (run, task)}
         return number
 
@@ -454,7 +467,9 @@ class Engine:
         if end.outcome is not Outcome.OK or "takes_back" not in run.parts.plan.facts:
             return
         # By the key: a number may be another console's, and an earlier taking back may have died as well.
-        for past in [one for one in self._recovery.unfinished() if one.key == key and one.number != end.run]:
+        for past in self._recovery.without_end(key):
+            if past.number == end.run or left_by(past.number, self._records()).steps:
+                continue
             body = {
                 "outcome": Outcome.UNDONE,
                 "exit_code": 4,
@@ -474,10 +489,15 @@ class Engine:
             )
         settings = of_plan(self._set(past.plan.set_name), past.plan)
         await self._recovery.check_resume(past)
-        if not self._alive.take(number):
-            raise Refused(f"run {number} is under way on this console")
-        run = Run(self._run_parts(past.plan, settings), stepwise=stepwise)
-        return self._go(run, run.take_up(past))
+        self._insist_on_none_under_way(past.plan.set_name)
+        taken = self._marked(past.plan)
+        try:
+            taken += self._marked(past.plan, number)
+            run = Run(self._run_parts(past.plan, settings), stepwise=stepwise)
+            return self._go(run, run.take_up(past), taken)
+        except BaseException:
+            self._unmark(taken)
+            raise
 
     async def _give_up(self, number: int, reason: str, confirmed: str) -> None:
         set_name, left = self._recovery.left_for_a_person(number)

@@ -202,6 +202,12 @@ EXPLAIN: Mapping[str, Explain] = {
         "Nothing: it only reads. If something changed, the run ends here with nothing changed.",
         "On the source: its list of groups with their identities. On the array: the state of the pairs.",
     ),
+    "measure-stopped": Explain(
+        "Discovers the source and looks whether anything of the set is mounted or active there.",
+        "The next step overwrites the standards. Since they were taken down a backup of them may have run for hours, and somebody may have started them.",
+        "Nothing: it only reads. A group that is in use again ends the run here, and what was stopped is started again.",
+        "On the source: its list of active groups and of mounts.",
+    ),
     "measure-idle": Explain(
         "Reads on the target whether any BCV of the set is in an active group or mounted.",
         "The next step overwrites the BCVs. A host that still uses one would see its data change underneath.",

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -17,12 +18,12 @@ from core.compare import compare
 from core.errors import CommandFailed, NeedsAttention, OutcomeUnknown, ParseError, Refused, SplitmountError, TransportError
 from core.events import Bound, Event, StepOutput, StepProgress
 from core.freezing import hold, release
-from core.jobs import JobPhase, JobRef, await_end, run_job
+from core.jobs import JobPhase, JobRef, await_end, read_job, run_job
 from core.journal import Journal
 from core.locks import places
 from core.mapfile import build_map, mirror_map
 from core.maps import MapKeeper
-from core.measures import bcvs_in_use, changed_since, leftovers, still_used
+from core.measures import bcvs_in_use, changed_since, leftovers, standards_in_use, still_used
 from core.model import Estate, PairState, PairStatus
 from core.names import odd_binding
 from core.operations import SetDrivers, backup_request, live_request, pairs_in_use
@@ -77,6 +78,7 @@ class RunState:
     measure_first: set[str] = field(default_factory=set)  # steps that may have been sent before: see `_what_is_left`
     doubtful: bool = False  # whether the split was done while the source was frozen is not known
     frozen_at: float = 0.0  # when a freeze was asked for, monotonic
+    stale: bool = False  # since a pause, or a console that is gone, what was measured says nothing any more: see `_unused`
     freeze_until: float = 0.0  # until then (monotonic) the freeze of a console that is gone may still be on
 
     @property
@@ -175,6 +177,13 @@ def _released(state: RunState, estate: Estate) -> tuple[str, ...]:
     return still_used(estate.source, state.parts.settings.volume_groups)
 
 
+def _stopped(state: RunState, estate: Estate) -> tuple[str, ...]:
+    """The standards are overwritten next: a source that cannot be measured is no source that is seen not to use them."""
+    if estate.source is None:
+        return ("the source could not be measured: " + estate.errors.get("source", "unknown"),)
+    return standards_in_use(estate.source, state.parts.settings.volume_groups)
+
+
 def _quiet(state: RunState, estate: Estate) -> tuple[str, ...]:
     """Nobody works in the filesystems that are unmounted next; where nobody can tell, the unmount will."""
     if estate.source is None:
@@ -198,7 +207,29 @@ MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[[RunState, Estate], tuple
     "clean": (("target",), _clean),
     "released": (("source",), _released),
     "quiet": (("source", "users"), _quiet),
+    "stopped": (("source",), _stopped),
 }
+
+# What must have been measured when a verb of the array overwrites: the BCVs, or the standards.
+_GUARDS: Mapping[str, tuple[str, ...]] = {
+    "establish": ("idle",),
+    "establish-full": ("idle",),
+    "restore": ("idle", "stopped"),
+}
+
+
+async def _unused(state: RunState, step: Step) -> None:
+    """Measure again right before the array overwrites, where the plan's own measurement was before a pause or by a console that is gone.
+
+    Refused when what is overwritten is in use; NeedsAttention when it may have begun already.
+    """
+    if not state.stale or not step.array:
+        return
+    for name in _GUARDS.get(base_id(step), ()):
+        parts, insist = MEASURES[name]
+        if wrong := insist(state, await state.parts.measure(parts)):
+            kind = NeedsAttention if step.id in state.measure_first else Refused
+            raise kind(f"{'; '.join(wrong)}: {step.title[:1].lower()}{step.title[1:]} is not sent")
 
 
 # --- map and commands ------------------------------------------------------------------------------------------------
@@ -228,6 +259,7 @@ async def change(state: RunState, step: Step, command: Command | None) -> str:
 async def _array_change(state: RunState, step: Step, command: Command) -> str:
     if step.id in state.measure_first and step.array:
         return await _what_is_left(state, step)
+    await _unused(state, step)
     state.changed = True
     try:
         result = await state.parts.transport.run(command)
@@ -271,6 +303,8 @@ async def _by_the_states(state: RunState, step: Step, lost: str) -> str:
 async def _what_is_left(state: RunState, step: Step) -> str:
     """A change of the array that may have been sent by a console that is gone: measure, and send only what is left of it."""
     left = await _rest(state, step)
+    if left:
+        await _unused(state, step)
     for one in left:
         if one.command is None:
             continue
@@ -291,6 +325,8 @@ async def _what_is_left(state: RunState, step: Step) -> str:
 
 async def _job(state: RunState, step: Step, command: Command) -> str:
     """A remote job. One that is gone without an end is unknown; when its console was, it is measured, taken back, begun anew."""
+    if state.stale and step.array and await _never_begun(state, step, command):
+        await _unused(state, step)
     try:
         return await _follow(state, step, command)
     except OutcomeUnknown as gone:
@@ -311,6 +347,19 @@ async def _job(state: RunState, step: Step, command: Command) -> str:
             await _follow(state, back, bind(step.undo, {n: state.values.get(n, "") for n in late_names(step.undo)}))
         state.begin_anew(step.id)
         return await _follow(state, step, command) or f"begun anew ({gone})"
+
+
+async def _never_begun(state: RunState, step: Step, command: Command) -> bool:
+    """Whether there is no job of this step on its host yet. StillRunning when the host does not say: there may be one at work."""
+    transport, job = state.parts.transport, state.job(step.id, command.host)
+    for _ in range(2):
+        try:
+            return (await read_job(transport, job)).phase is JobPhase.NOT_STARTED
+        except TransportError as error:
+            said = error
+        with suppress(TransportError):
+            await transport.reconnect(command.host)
+    raise StillRunning(f"{command.host}: whether this was begun is not known: {step.title}: {said}")
 
 
 class StillRunning(OutcomeUnknown):

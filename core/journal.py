@@ -144,7 +144,8 @@ class Journal:
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled it back already, and is what must be told
+                    self._db.execute("ROLLBACK")
                 raise
             finally:
                 self._inside = False

@@ -59,6 +59,14 @@ def _below(target: HostFacts, prefix: str) -> tuple[str, ...]:
     return tuple(p for p in target.mount_points if root and (p == root or p.startswith(root + "/")))
 
 
+def standards_in_use(source: HostFacts, groups: Iterable[str]) -> tuple[str, ...]:
+    """What of these groups a host could write to: what it has mounted, and the groups that are active, as sentences."""
+    names = tuple(groups)
+    active = [(g.name, [v.name for v in g.volumes if v.active and not v.hidden]) for g in source.groups if g.name in names]
+    told = (f"group {name} is active on {source.host}: {', '.join(volumes)}" for name, volumes in active if volumes)
+    return (*still_used(source, names), *told)
+
+
 def still_used(source: HostFacts, groups: Iterable[str]) -> tuple[str, ...]:
     """What of these groups a host has mounted, as sentences."""
     names = set(groups)

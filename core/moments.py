@@ -87,6 +87,7 @@ def plan_restore(context: Context) -> Planned:
         *safety.resting,
         *phased(tuple(stop), Phase.STOP),
         *safety.stopped,
+        measure(context, Phase.RESTORE, "stopped", settings.source),
         *copy,
         await_state(context, "await-restored", Phase.RESTORE, "Wait until the standards hold the point in time", wait),
         *settle(context, Phase.RESTORE, pairs, PairState.RESTORING),

@@ -135,6 +135,7 @@ def measure(context: Context, phase: Phase, what: str, host: str) -> Step:
         "idle": "Prove that no host uses the BCVs",
         "clean": "Prove that the target is as it was",
         "released": "Measure that the source has let go",
+        "stopped": "Prove that the source does not use the standards",
         "quiet": "Measure that nobody works in the filesystems",
     }
     return Step(f"measure-{what}", phase, StepKind.MEASURE, titles[what], host, EXPLAIN[f"measure-{what}"], measure=what)

@@ -32,6 +32,7 @@ class Past:
     `attempts` counts by step how often it was begun anew because its job was gone. `measure_all`: the journal was rebuilt, so
     that each change of the array is measured before it is sent. `phase` is how far it came, `last` when anything was recorded.
     `begun` are the ids of all steps that may have changed something, however they ended.
+    `unsure` are the steps whose outcome was recorded as unknown: a job of theirs may still be at work.
     `doubtful`: whether the split was done while the source was frozen is not known.
     """
 
@@ -45,6 +46,7 @@ class Past:
     values: Mapping[str, str] = field(default_factory=dict)
     done: tuple[str, ...] = ()
     open: str = ""
+    unsure: tuple[str, ...] = ()
     stack: tuple[Step, ...] = ()
     committed: str = ""
     taking_back: str = ""
@@ -60,11 +62,19 @@ class Past:
 
     @property
     def open_step(self) -> Step | None:
-        """The step whose outcome is not known, as it can be looked at: of the plan, or the taking back of one."""
+        """The step that has no outcome, as it can be looked at: of the plan, or the taking back of one."""
+        return self._step(self.open)
+
+    @property
+    def at_work(self) -> tuple[Step, ...]:
+        """Every step whose job may still be at work: those that ended as unknown, and the one that was under way."""
+        return tuple(step for one in dict.fromkeys((*self.unsure, self.open)) if (step := self._step(one)) is not None)
+
+    def _step(self, step_id: str) -> Step | None:
         for step in self.plan.steps:
-            if step.id == self.open:
+            if step.id == step_id:
                 return step
-        taken = self.open.removeprefix("undo-")
+        taken = step_id.removeprefix("undo-")
         return next((undo_step(step) for step in self.plan.steps if step.id == taken and step.undo is not None), None)
 
 
@@ -110,6 +120,7 @@ def _past(records: Sequence[Record], plan: Plan) -> Past:
         values=facts["values"],
         done=tuple(done),
         open=open_,
+        unsure=tuple(step for step, outcome in outcomes.items() if outcome is Outcome.UNKNOWN),
         stack=stack,
         committed=committed,
         taking_back=str(facts.get("taking_back", "")) or _failed(plan, outcomes),

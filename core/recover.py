@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.errors import Refused
@@ -17,13 +17,19 @@ from core.past import Past, own_job, past_of
 from core.plan import Phase, Plan, Step, StepKind
 from core.transport import Command, Effect, bind, late_names, shown
 
+TAKES_BACK = frozenset({"undo", "cleanup"})  # operations whose runs are about another run of the same key
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What one run left: its past, and those of its steps that no later run took back, oldest first."""
+    """What one run left: its past, and those of its steps that no later run took back, oldest first.
+
+    `takers` are the runs without an end that had begun to take it back.
+    """
 
     past: Past
     steps: tuple[Step, ...]
+    takers: tuple[Past, ...] = ()
 
 
 def _ended_well(records: Sequence[Record]) -> bool:
@@ -44,7 +50,28 @@ def left_by(number: int, records: Mapping[int, Sequence[Record]]) -> Left:
     """What is left of a run, by the journal. Refused when its plan cannot be read."""
     past = past_of(records[number])
     back = taken_back_later(number, past.key, records)
-    return Left(past, tuple(step for step in past.stack if step.id not in back))
+    later = [rows for n, rows in records.items() if n > number and past.key and _key(rows) == past.key]
+    takers = tuple(past_of(rows) for rows in later if _takes_back(rows) and not any(r.kind == "end" for r in rows))
+    return Left(past, tuple(step for step in past.stack if step.id not in back), takers)
+
+
+def taken_by(past: Past, records: Mapping[int, Sequence[Record]]) -> Past:
+    """The run that a run takes back, and not the taking back itself. Refused when the journal does not know it."""
+    if past.plan.operation not in TAKES_BACK:
+        return past
+    mine = [n for n in sorted(records) if n < past.number and _key(records[n]) == past.key and not _takes_back(records[n])]
+    if not mine:
+        raise Refused(f"run {past.number} takes back a run that the journal of this console does not know: resume it")
+    named = int(past.plan.facts["takes_back"])  # of the console that began it
+    return past_of(records[named if named in mine else mine[-1]])
+
+
+def _key(records: Sequence[Record]) -> str:
+    return next((str(r.body["run_key"]) for r in records if r.kind == "note" and "run_key" in r.body), "")
+
+
+def _takes_back(records: Sequence[Record]) -> bool:
+    return records[0].body.get("operation") in TAKES_BACK
 
 
 def was_taken_over(set_name: str, records: Mapping[int, Sequence[Record]]) -> bool:
@@ -53,26 +80,35 @@ def was_taken_over(set_name: str, records: Mapping[int, Sequence[Record]]) -> bo
     return any(body.get("set") == set_name and body.get("operation") == "takeover" for body in bodies)
 
 
-def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: HostRef, of: str = "") -> Plan:
-    """The plan that removes what the newest run of the set (of the operation `of`, where given) with something left has left.
-
-    Refused when nothing is.
-    """
+def newest_left(set_name: str, records: Mapping[int, Sequence[Record]], of: str = "") -> Left:
+    """What the newest run of the set (of the operation `of`, where given) with something left has left. Refused when nothing is."""
     for number in sorted(records, reverse=True):
         body = records[number][0].body
-        if body.get("set") != set_name or of not in ("", body.get("operation")):
+        if body.get("set") != set_name or of not in ("", body.get("operation")) or _takes_back(records[number]):
             continue
         if _ended_well(records[number]) and body.get("operation") != "takeover":
             continue  # only a takeover that went well leaves something, and means to
         left = left_by(number, records)
-        if not left.past.ended and never_back(left.past):
-            raise Refused(
-                f"run {number} overwrites the standards: {left.past.plan.operation} is resumed, or it is nothing: "
-                f"splitmount recover {number} --resume"
-            )
         if left.steps:
-            return take_back_plan("cleanup", left, now, target)
+            return left
     raise Refused(f"cleanup of {set_name}: the journal of this console knows nothing that a run left; nothing was changed")
+
+
+def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: datetime, target: HostRef, of: str = "") -> Plan:
+    """The plan that removes what `newest_left` finds. Refused when that is nothing, or a run that can only be resumed."""
+    left = newest_left(set_name, records, of)
+    if not left.past.ended and never_back(left.past):
+        raise Refused(only_resumed(left.past))
+    return take_back_plan("cleanup", left, now, target)
+
+
+def only_resumed(past: Past) -> str:
+    """Why such a run is not taken back."""
+    begun = past.committed or "what overwrites the standards, for all that is known"
+    return (
+        f"run {past.number} has begun {begun!r}: what the standards held is gone, so it cannot be taken back; "
+        f"resume it: splitmount recover {past.number} --resume"
+    )
 
 
 def never_back(past: Past) -> bool:
@@ -86,7 +122,9 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
     # The run's own locks are given back when all else is, so that nobody comes between.
     mine = [undo_step(step) for step in reversed(left.steps)]
     locks = [step for step in mine if step.kind is StepKind.OWN_FILES]
-    steps = [*_settled(past), *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
+    over = [step for one in (past, *left.takers) for step in _settled(one)]
+    over = [replace(step, id=f"{step.id}-{n}" if n else step.id) for n, step in enumerate(over)]
+    steps = [*over, *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
     if any(step.host == target.name for step in steps):
         title = "Prove that the target is as it was"
         explain = EXPLAIN["measure-clean"]
@@ -97,6 +135,7 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
         **{f"value.{name}": value for name, value in past.values.items()},
     }
     names = (f"takes back what run {past.number} left on {target.name}",)
+    confirm = past.plan.set_name if past.plan.operation == "takeover" else ""  # somebody may have worked there since
     return Plan(
         operation,
         past.plan.set_name,
@@ -104,6 +143,7 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
         now,
         start_states=past.plan.start_states,
         summary=names,
+        confirm=confirm,
         facts=facts,
         groups=past.plan.groups,
         spare=past.plan.spare,
@@ -111,10 +151,11 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
 
 
 def _settled(past: Past) -> list[Step]:
-    """What must be over before anything is taken back: the job of the step that was under way, and a backup half written."""
-    step = past.open_step
-    if step is None:
-        return []
+    """What must be over before anything is taken back: the jobs that may still be at work, and a backup half written."""
+    return [one for step in past.at_work for one in _over(past, step)]
+
+
+def _over(past: Past, step: Step) -> list[Step]:
     if step.kind is StepKind.BACKUP:
         split_id = "live" if step.live else ""
         title = "Remove the unfinished copy from the repository"

@@ -35,14 +35,22 @@ from core.model import Estate, HostFacts, PairState, PairStatus
 from core.operations import Context, SetDrivers, establish, measure
 from core.past import Past, own_job, past_of
 from core.plan import Phase, Plan, Step, StepKind
-from core.recover import Left, by_hand, left_by, never_back, take_back_plan
+from core.recover import (
+    Left,
+    by_hand,
+    left_by,
+    never_back,
+    newest_left,
+    only_resumed,
+    take_back_plan,
+    taken_by,
+)
 from core.scope import of_plan
 from core.settings import SetSettings
 from core.transport import Channel, Transport, bind, late_names, shown
 
 # Operations that somebody asks for about a set, and that no other run of it stands in the way of.
 BY_PERSON = frozenset({"hold", "let-go", "unlock"})
-TAKES_BACK = frozenset({"undo", "cleanup"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,11 @@ class Recovery:
         rows = self._parts.unfinished().values()
         mine = [r for r in rows if set_name in ("", str(r[0].body.get("set", "")))]
         return tuple(past for r in mine if not self._parts.alive.alive(r[0].run) and (past := _readable(r)) is not None)
+
+    def without_end(self, key: str) -> tuple[Past, ...]:
+        """The runs of one key that have no end, whoever executes them."""
+        pasts = map(_readable, self._parts.unfinished().values())
+        return tuple(past for past in pasts if past is not None and past.key == key)
 
     def past(self, run: int) -> Past:
         """One of them. Refused when the journal does not know it, it has an end, or it is under way."""
@@ -210,10 +223,12 @@ class Recovery:
         return tuple([await self.account(past.number) for past in self.unfinished()])
 
     async def _open(self, past: Past, known: list[str], unknown: list[str]) -> None:
-        step = past.open_step
-        if step is None:
+        for step in past.at_work:
+            await self._one_open(past, step, known, unknown)
+        if not past.at_work:
             known.append("no step was under way")
-            return
+
+    async def _one_open(self, past: Past, step: Step, known: list[str], unknown: list[str]) -> None:
         if step.command is None or step.command.channel is not Channel.SHELL or step.kind in (StepKind.HOLD, StepKind.QUIESCE):
             unknown.append(f"{step.title}: begun, and its outcome is not known; it is measured before anything is sent")
             return
@@ -271,28 +286,33 @@ class Recovery:
 
         Refused after the point of no return: what the standards held is gone.
         """
-        past = self.past(request.run) if request.run else self._newest(request.set_name)
-        if never_back(past):
-            begun = past.committed or "what overwrites the standards, for all that is known"
-            raise Refused(
-                f"run {past.number} has begun {begun!r}: what the standards held is gone, so it cannot be taken back; "
-                f"resume it: splitmount recover {past.number} --resume"
-            )
-        await self._array_job_over(past)
-        if gone := await self._given_up(past):
-            raise Refused(f"run {past.number} cannot be taken back: {gone}")
+        records = self._parts.records()
+        past = taken_by(self.past(request.run) if request.run else self._newest(request.set_name), records)
+        plan = await self._taken_back_by("undo", left_by(past.number, records))
+        return plan if request.leave_mirrors or past.ended else await self._mirrors_up(past, plan)
+
+    async def cleanup_plan(self, set_name: str) -> Plan:
+        """Take back what the newest run of a set left, whether it has ended or not. Refused when nothing is left."""
+        return await self._taken_back_by("cleanup", newest_left(set_name, self._parts.records()))
+
+    async def _taken_back_by(self, operation: str, left: Left) -> Plan:
+        """The plan; Refused after the point of no return, or when the run gave up the point in time that it began from."""
+        past = left.past
+        if not past.ended:
+            if never_back(past):
+                raise Refused(only_resumed(past))
+            await self._array_job_over(past)
+            if gone := await self._given_up(past):
+                raise Refused(f"run {past.number} cannot be taken back: {gone}")
         target = self._parts.drivers(self._parts.settings(past.plan.set_name)).target_ref
-        plan = take_back_plan("undo", left_by(past.number, self._parts.records()), self._parts.clock(), target)
-        if past.plan.operation == "takeover":  # somebody may have worked there since
-            plan = replace(plan, confirm=past.plan.set_name)
-        return plan if request.leave_mirrors else await self._mirrors_up(past, plan)
+        return take_back_plan(operation, left, self._parts.clock(), target)
 
     async def _array_job_over(self, past: Past) -> None:
-        """Wait for a change of the array that may be under way on its host: before its end the pairs say nothing."""
-        step = past.open_step
-        if step is not None and step.array and own_job(step):
-            limit = self._parts.settings(past.plan.set_name).wait_limit
-            await await_end(self._parts.transport, self._job(past, step), limit)
+        """Wait for the changes of the array that may be under way on its host: before their end the pairs say nothing."""
+        for step in past.at_work:
+            if step.array and own_job(step):
+                limit = self._parts.settings(past.plan.set_name).wait_limit
+                await await_end(self._parts.transport, self._job(past, step), limit)
 
     async def _given_up(self, past: Past) -> str:
         """That the run gave up the point in time that the BCVs held, and has none of its own; measured. Empty when it did not."""
@@ -327,12 +347,26 @@ class Recovery:
         down = tuple(replace(s, ready=False) if hidden else s for s in statuses if s.state is PairState.SPLIT)
         if not down:
             return plan
+        if why := await self._not_its_own(past, down):
+            left = f"leaves {', '.join(s.pair.bcv for s in down)} split: {why}"
+            return replace(plan, summary=(*plan.summary, left))
         context = self._context(settings, statuses)
         more = [measure(context, Phase.AFTER, "idle", settings.target), *establish(context, Phase.AFTER, down)]
         told_ = f"establishes {', '.join(s.pair.bcv for s in down)} again, as before the run: its point in time is given up"
         locks = [step for step in plan.steps if step.kind is StepKind.OWN_FILES]
         steps = (*(step for step in plan.steps if step not in locks), *more, *locks)
         return replace(plan, steps=steps, summary=(*plan.summary, told_, "  (to keep it: --leave-mirrors)"))
+
+    async def _not_its_own(self, past: Past, down: tuple[PairStatus, ...]) -> str:
+        """Why a point in time is not known to be this run's, so that it is not given up; empty when it is."""
+        if not any(step.array and base_id(step) == "split" and step.id in past.begun for step in past.plan.steps):
+            return "this run split nothing"
+        if ours := past.values.get("split_id", ""):
+            return "" if all(s.split_id == ours for s in down) else "they hold another point in time than that of this run"
+        # An array that names its splits by itself, and nobody read the name: while the lock is the run's, nobody else came by.
+        claims, unknown = await self.claims(self._parts.settings(past.plan.set_name))
+        alone = bool(claims.locks) and all(lock.key == past.key for lock in claims.locks) and not unknown
+        return "" if alone else "whether their point in time is that of this run is not known, for its lock was taken away"
 
     async def _at_rest(self, settings: SetSettings) -> tuple[PairStatus, ...]:
         """The pairs when none of them is on its way: a split that a dead console sent may still be under way."""

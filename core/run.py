@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from core.events import Outcome, RunEnded, RunPaused, RunStarted, StepEnded, Ste
 from core.freezing import DOUBTFUL
 from core.handlers import HANDLERS, RunParts, RunState, StillRunning, describe, new_split_id, utc_now
 from core.jobs import SETTLES, await_end
+from core.journal import JournalError
 from core.operations import undo_step
 from core.past import Past, kept_when_committed, own_job
 from core.plan import Phase, Step, StepKind
@@ -53,7 +55,7 @@ class Run:
         self._taking_back = ""  # why a run that is taken up again was being taken back
         self._paused = False  # since when anybody may have done anything: see `UnderLock.ensure`
         self._hanging = ""  # what goes on on a host and must not be taken back beneath it
-        self._unsure: Step | None = None  # the step whose job may still be at work
+        self._unsure: list[Step] = []  # the steps whose jobs may still be at work
         self._relock: list[Step] = []  # the locks that such a run asks for again, before all else
 
     @property
@@ -102,7 +104,7 @@ class Run:
         state.number, state.job_number = past.number, past.job_number
         state.values.update(past.values)
         state.attempts.update(past.attempts)
-        state.record, state.sample, state.changed = past.record, dict(past.sample), True
+        state.record, state.sample, state.changed, state.stale = past.record, dict(past.sample), True, True
         if past.doubtful:
             state.doubt_freeze()
         self._own(past.key)
@@ -110,6 +112,7 @@ class Run:
         locks = [step.id for step in self._relock]
         self._skip = frozenset(past.done) | frozenset(locks)
         self._stack, self._committed, self._taking_back = list(past.stack), past.committed, past.taking_back
+        self._unsure = [step for step in past.at_work if step.id in past.unsure]
         self._phase = past.phase
         state.freeze_until = time.monotonic() + parts.settings.freeze.seconds + 5
         unsure = {s.id for s in parts.plan.steps if s.array or s.kind is StepKind.BACKUP} if past.measure_all else set()
@@ -139,25 +142,26 @@ class Run:
             error = problem
         except Exception as bug:  # noqa: BLE001  the one broad except: a bug must not leave a source frozen
             if self._at is not None:
-                self._outcome(self._at[0], Outcome.UNKNOWN, repr(bug), self._at[1])
+                with suppress(JournalError):
+                    self._outcome(self._at[0], Outcome.UNKNOWN, repr(bug), self._at[1])
             error = CommandFailed(f"internal error in phase {self._phase.value}: {bug!r}; please report it")
-        await self._thaw_for_sure()
-        end = await self._conclude(error, began) if not self._hanging else None
-        if end is None or self._hanging:
-            end = self._goes_on(began)
-            self._parts.emit(end)
-            return end
-        body = {"outcome": end.outcome, "exit_code": end.exit_code, "message": end.message, "done": end.done, "left": end.left}
-        self._parts.journal.end(self.number, body)
+        try:
+            await self._thaw_for_sure()
+            end = await self._conclude(error, began) if not self._hanging else None
+            if end is None or self._hanging:
+                why = f"{self._hanging}; it goes on there, so nothing was taken back: find out on the host what it waits for"
+                end = self._goes_on(began, why)
+            else:
+                body = {name: getattr(end, name) for name in ("outcome", "exit_code", "message", "done", "left")}
+                self._parts.journal.end(self.number, body)
+        except JournalError as lost:
+            end = self._goes_on(began, f"{error or 'all steps were done'}; then the journal could not be written: {lost}")
         self._parts.emit(end)
         return end
 
-    def _goes_on(self, began: float) -> RunEnded:
-        """A job does not end: nothing is taken back beneath it, and the run stays without an end until somebody has looked."""
-        message = (
-            f"{self._hanging}; it goes on there, so nothing was taken back: find out on the host what it waits for, then resume "
-            f"the run or take it back (splitmount recover {self.number})"
-        )
+    def _goes_on(self, began: float, why: str) -> RunEnded:
+        """Nothing is taken back any more: the run stays without an end until somebody has looked."""
+        message = f"{why}; then resume the run or take it back (splitmount recover {self.number})"
         seconds = time.monotonic() - began
         left = tuple(f"{s.host}: {shown(self._best(s.undo))}" for s in reversed(self._stack) if s.undo is not None)
         return RunEnded(
@@ -204,7 +208,7 @@ class Run:
             self._control.wake.clear()
             self._parts.emit(RunPaused(self.number, step.id))
             await self._control.wake.wait()
-            self._paused = True
+            self._paused = self._state.stale = True
         if self._control.stop:
             raise Stopped(f"stopped by the operator before the step: {step.title}")
 
@@ -235,7 +239,7 @@ class Run:
                 parts.emit(StepEnded(self.number, step.id, Outcome.UNKNOWN, time.monotonic() - began, str(problem)))
                 raise
             if isinstance(problem, OutcomeUnknown):
-                self._unsure = step
+                self._unsure.append(step)
             self._unmeasured = self._unmeasured or (isinstance(problem, OutcomeUnknown) and step.undo is None)
             self._outcome(step, _word(problem), str(problem), began)
             raise
@@ -263,11 +267,24 @@ class Run:
         """The always-steps that are still due when the source is frozen, or its application held."""
         held = {StepKind.RELEASE: self._state.session, StepKind.LET_GO: self._state.quiet}
         due = [step for step in self._parts.plan.steps if step.always and held.get(step.kind) is not None]
+        lost: JournalError | None = None
         for step in due:
             try:
-                await self._step(step)
-            except SplitmountError as problem:
-                self._state.note(step, thaw=str(problem))
+                await self._thawed(step)
+            except JournalError as full:  # let go although it cannot be written down; a second time does nothing
+                lost = full
+                with suppress(SplitmountError):
+                    await HANDLERS[step.kind](self._state, step, None)
+        if lost is not None:
+            raise lost
+
+    async def _thawed(self, step: Step) -> None:
+        try:
+            await self._step(step)
+        except JournalError:
+            raise
+        except SplitmountError as problem:
+            self._state.note(step, thaw=str(problem))
 
     async def _conclude(self, error: SplitmountError | None, began: float) -> RunEnded:
         left: list[str] = []
@@ -329,12 +346,14 @@ class Run:
 
     async def _settled(self) -> None:
         """A job whose outcome was lost may still be at work: nothing is taken back before it has ended."""
-        step, self._unsure = self._unsure, None
-        if step is not None and (name := own_job(step)):
-            job = self._state.job(step.id, step.host)
-            if step.kind is StepKind.BACKUP:
-                job = replace(job, directory_step=f"{job.directory_run}/{name}")
-            await await_end(self._parts.transport, job, SETTLES)
+        while self._unsure:
+            step = self._unsure[-1]
+            if name := own_job(step):
+                job = self._state.job(step.id, step.host)
+                if step.kind is StepKind.BACKUP:
+                    job = replace(job, directory_step=f"{job.directory_run}/{name}")
+                await await_end(self._parts.transport, job, SETTLES)
+            self._unsure.pop()
 
     def _best(self, command: Command) -> Command:
         """The command with whatever late values are known, for a person."""
