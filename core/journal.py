@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from core.errors import SplitmountError
 from core.jsonable import to_json
@@ -41,6 +42,14 @@ class JournalError(SplitmountError):
 
 
 _SELECT = "SELECT seq, run, at, kind, step, body, hash FROM records"
+# A run that was imported keeps its own times.
+_BEGAN, _ENDED = "coalesce(json_extract(s.body, '$.imported.at'), s.at)", "coalesce(json_extract(e.body, '$.was_at'), e.at)"
+_LAST_GOOD = (
+    " FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"  # noqa: S608  of constants
+    " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ?"
+    " AND json_extract(s.body, '$.operation') IN (SELECT value FROM json_each(?))"
+    f" AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY {_BEGAN} DESC, s.run DESC LIMIT 1"
+)
 _NO_END = " WHERE run IN (SELECT run FROM records GROUP BY run EXCEPT SELECT run FROM records WHERE kind = 'end')"
 
 
@@ -70,6 +79,13 @@ class Record:
     step: str
     body: Mapping[str, object]
     hash: str
+
+    @property
+    def happened(self) -> datetime:
+        """When it was recorded first; `at` is when it came into this journal, which for an imported run is later."""
+        imported: Any = self.body.get("imported")
+        was = self.body.get("was_at") or (imported["at"] if isinstance(imported, Mapping) else "")
+        return datetime.fromisoformat(str(was)) if was else self.at
 
 
 def digest_of(previous: str, run: int, at: str, kind: str, step: str, body: str) -> str:
@@ -184,24 +200,13 @@ class Journal:
 
     def last_good(self, set_name: str, *operations: str) -> LastGood | None:
         """The newest run of one of the operations on a set that ended well; None when there is none."""
-        row = self._db.execute(
-            "SELECT json_extract(s.body, '$.operation'), s.at, json_extract(e.body, '$.message')"
-            " FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
-            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ?"
-            " AND json_extract(s.body, '$.operation') IN (SELECT value FROM json_each(?))"
-            " AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY s.run DESC LIMIT 1",
-            (set_name, json.dumps(operations)),
-        ).fetchone()
+        columns = f"SELECT json_extract(s.body, '$.operation'), {_BEGAN}, json_extract(e.body, '$.message')"
+        row = self._db.execute(columns + _LAST_GOOD, (set_name, json.dumps(operations))).fetchone()
         return LastGood(str(row[0]), datetime.fromisoformat(row[1]), str(row[2])) if row else None
 
     def took(self, set_name: str, operation: str) -> float | None:
         """How many seconds the newest run of an operation on a set took that ended well; None when there is none."""
-        row = self._db.execute(
-            "SELECT s.at, e.at FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
-            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? AND json_extract(s.body, '$.operation') = ?"
-            " AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY s.run DESC LIMIT 1",
-            (set_name, operation),
-        ).fetchone()
+        row = self._db.execute(f"SELECT {_BEGAN}, {_ENDED}" + _LAST_GOOD, (set_name, json.dumps([operation]))).fetchone()
         return (datetime.fromisoformat(row[1]) - datetime.fromisoformat(row[0])).total_seconds() if row else None
 
     def verified(self) -> dict[str, datetime]:

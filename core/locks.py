@@ -28,11 +28,13 @@ refuse() { echo "refused: $*" >&2; exit 90; }
 fail() { echo "$*" >&2; exit 1; }
 now=`date -u +%Y-%m-%dT%H:%M:%SZ`
 [ -n "$now" ] || fail "the time of this host is not known: date -u"
+flush() { sync "$1" 2>/dev/null || sync; } # `sync` of old systems takes no file, and does all
 boot() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || who -b 2>/dev/null; }
 of() { sed -n "s/^$1 //p" "$2" 2>/dev/null; }
-held() { # whether somebody forbids changes of the set, now
+held() { # whether somebody forbids changes of the set, now; a hold whose text a loss of power took forbids them as well
   [ -f "$H" ] || return 1
   until=`of until "$H"`
+  [ -n "$until" ] || { until="somebody ends it, for its text was lost"; return 0; }
   expr "X$until" \> "X$now" > /dev/null
 }
 made() { set -- `ls -ld "$L"`; echo "$6 $7 $8"; }
@@ -44,10 +46,9 @@ whose() { # of which run the lock is, in words
 }
 """
 
-# What a lock says must outlive a loss of power that comes an instant later; `sync` of old systems takes no file, and does all.
-_LOCK = r"""flush() { sync "$1" 2>/dev/null || sync; }
-mkdir -p "$D/locks" "$D/holds" || fail "$D/locks cannot be made"
-if held; then refuse "$SET is on hold until `of until "$H"` by `of operator "$H"` (`of console "$H"`): `of reason "$H"`"; fi
+# What a lock or a hold says must outlive a loss of power that comes an instant later.
+_LOCK = r"""mkdir -p "$D/locks" "$D/holds" || fail "$D/locks cannot be made"
+if held; then refuse "$SET is on hold until $until by `of operator "$H"` (`of console "$H"`): `of reason "$H"`"; fi
 if mkdir "$L" 2>/dev/null; then
   { echo "key $KEY"; echo "operator $OPERATOR"; echo "console $CONSOLE"; echo "at $now"; } > "$L/new" && flush "$L/new" &&
     mv "$L/new" "$L/owner" && flush "$L" || {
@@ -95,9 +96,9 @@ _MINE = r"""[ "`of key "$L/owner"`" = "$KEY" ] && [ "`of console "$L/owner"`" = 
 """
 
 _HOLD = r"""mkdir -p "$D/holds" || fail "$D/holds cannot be made"
-if held; then refuse "$SET is on hold already, until `of until "$H"` by `of operator "$H"`: `of reason "$H"`"; fi
+if held; then refuse "$SET is on hold already, until $until by `of operator "$H"`: `of reason "$H"`"; fi
 { echo "operator $OPERATOR"; echo "console $CONSOLE"; echo "at $now"; echo "until $UNTIL"; echo "reason $REASON"; } > "$H.new" &&
-  mv "$H.new" "$H" || fail "$H cannot be written"
+  flush "$H.new" && mv "$H.new" "$H" && flush "$D/holds" || fail "$H cannot be written"
 """
 
 _LET_GO = r"""rm -f "$H" || fail "$H cannot be removed"
@@ -120,7 +121,10 @@ if [ -d "$L" ]; then
     echo "lock made `made`"
   fi
 fi
-if held; then sed 's/^/hold /' "$H"; fi
+if held; then
+  sed 's/^/hold /' "$H"
+  [ -n "`of until "$H"`" ] || echo "hold lost"
+fi
 echo "end $now"
 """
 )
@@ -145,13 +149,12 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A hold as one host has it; one that is over is not told."""
+    """A hold as one host has it; one that is over is not told. `until` is None where a loss of power took its text."""
 
     host: str
     operator: str
     console: str
-    at: datetime
-    until: datetime
+    until: datetime | None
     reason: str
 
 
@@ -379,7 +382,9 @@ def _lock(host: str, rows: list[tuple[str, str]]) -> Lock:
 
 
 def _hold(host: str, one: dict[str, str]) -> Hold:
-    return Hold(host, one["operator"], one["console"], _at(one["at"]), _at(one["until"]), one["reason"])
+    if "lost" in one:
+        return Hold(host, "", "", None, "")
+    return Hold(host, one["operator"], one["console"], _at(one["until"]), one["reason"])
 
 
 def together(claims: Iterable[Claims]) -> Claims:
@@ -392,6 +397,8 @@ def together(claims: Iterable[Claims]) -> Claims:
 
 def told(claim: Lock | Hold) -> str:
     """A lock or hold in one sentence, with the evidence of its being alive."""
+    if isinstance(claim, Hold) and claim.until is None:
+        return f"on hold, and a loss of power of {claim.host} took the text of the hold: whose it is, why and until when is not known"
     if isinstance(claim, Hold):
         until = f"{claim.until:%Y-%m-%d %H:%M} UTC"
         return f"on hold until {until} by {claim.operator} ({claim.console}): {claim.reason}"
@@ -409,7 +416,7 @@ def findings(set_name: str, claims: Claims, ours: Iterable[str] = ()) -> tuple[F
     mine = set(ours)
     out = []
     for hold in claims.holds:
-        action = f"Ask {hold.operator}; end it with: splitmount let-go {set_name}"
+        action = f"Ask {hold.operator or 'who works on it'}; end it with: splitmount let-go {set_name}"
         out.append(Finding("HELD", Severity.ERROR, set_name, f"{set_name} is {told(hold)}.", action))
     for lock in claims.locks:
         if lock.key not in mine or not lock.key:

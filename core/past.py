@@ -114,7 +114,7 @@ def _past(records: Sequence[Record], plan: Plan) -> Past:
         key=str(facts.get("run_key", "")),
         job_number=int(facts.get("job_number", records[0].run)),
         plan=plan,
-        started=records[0].at,
+        started=records[0].happened,
         operator=str(start.get("operator", "")),
         console=str(start.get("console", "")),
         values=facts["values"],
@@ -130,7 +130,7 @@ def _past(records: Sequence[Record], plan: Plan) -> Past:
         measure_all=bool(facts.get("rebuilt")),
         doubtful=bool(facts.get("freeze_doubtful")) or bool(unseen),
         ended=any(r.kind == "end" for r in records),
-        last=records[-1].at,
+        last=records[-1].happened,
         begun=frozenset(step for step, outcome in outcomes.items() if outcome not in (Outcome.REFUSED, Outcome.SKIPPED)),
         phase=next((step.phase for step in reversed(plan.steps) if step.id in outcomes), Phase.MEASURE),
     )

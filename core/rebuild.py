@@ -169,12 +169,18 @@ def _rebuild_one(journal: Journal, key: str, ours: int, start: Mapping[str, Any]
         if job.step not in steps and job.step.startswith("undo-"):
             _write(journal, number, job, "by its directory on the host")
     over = last == len(steps) - 1 and of_run[steps[last]].code == 0
+    back = any(job.step not in steps and job.step.startswith("undo-") for job in jobs)
     unproved = [s["title"] for s in start["plan"]["steps"][: last + 1] if s["kind"] in _NO_DIRECTORY]
     message = f"rebuilt: nothing on the target tells how this ended: {', '.join(unproved)}"
     if over:
-        outcome, code = (Outcome.UNKNOWN, 6) if unproved else (Outcome.OK, 0)
-        said = message if unproved else "rebuilt: its last step ended well"
+        # Its locks are given back last of all, whether all was done or all was taken back.
+        unseen = [s["title"] for s in start["plan"]["steps"] if s["kind"] == StepKind.COMMAND and s["id"] not in of_run]
+        message = f"rebuilt: nothing on the target tells whether this was done: {', '.join(unseen)}" if unseen else message
+        end = (Outcome.UNKNOWN, 6, message) if unseen or unproved else (Outcome.OK, 0, "rebuilt: its last step ended well")
+        outcome, code, said = (Outcome.UNDONE, 4, "rebuilt: it was taken back") if back else end
         journal.end(number, {"outcome": outcome, "exit_code": code, "message": said, "done": [], "left": []})
+    elif back:
+        journal.note(number, "", {"taking_back": "rebuilt: it was being taken back when its console died"})
     elif unproved:  # cleanup follows a backup that failed as it follows one that is good: it is never taken for good
         journal.note(number, "", {"taking_back": message})
     return number

@@ -14,7 +14,20 @@ import pytest
 from core.errors import ParseError
 from core.hosts import HostRef
 from core.journal import Journal
-from core.locks import Claims, Lock, findings, look, look_jobs, parse_jobs, parse_look, told, unlock_plan, with_locks
+from core.locks import (
+    Claims,
+    Lock,
+    findings,
+    hold_plan,
+    let_go_plan,
+    look,
+    look_jobs,
+    parse_jobs,
+    parse_look,
+    told,
+    unlock_plan,
+    with_locks,
+)
 from core.model import PairState, PairStatus
 from core.past import Past
 from core.plan import Plan
@@ -169,3 +182,34 @@ def test_a_rebuilt_restore_goes_on_only_with_the_point_in_time_that_it_was_plann
     assert _other_start(mine, status(PairState.SPLIT, NOW)) == []
     assert "not what they were" in _other_start(mine, status(PairState.SPLIT, NOW + timedelta(hours=1)))[0]
     assert "can have made" in _other_start(mine, status(PairState.ESTABLISHED, None))[0]
+
+
+def test_a_hold_whose_text_a_power_cut_took_forbids_changes_until_it_is_ended(tmp_path: Path) -> None:
+    ref, hold = HostRef("target", "linux", "", str(tmp_path)), tmp_path / "holds" / "toy"
+    hold.parent.mkdir()
+    hold.write_text("")
+    refused = shell(lock_command(tmp_path, "toy-of-tonight"))
+    assert (refused.returncode, "its text was lost" in refused.stderr) == (90, True)
+    looked = look(ref, "toy")
+    claims = parse_look(ref, Result(looked, Status.OK, 0, shell(looked).stdout, "", NOW, 0.0))
+    (finding,) = findings("toy", claims)
+    assert (finding.code, "a loss of power" in finding.sentence) == ("HELD", True)
+    (step,) = let_go_plan("toy", (ref,), claims, NOW).steps
+    assert step.command is not None
+    assert shell(step.command).returncode == 0
+    assert shell(lock_command(tmp_path, "toy-of-tonight")).returncode == 0
+
+
+def test_a_hold_is_on_the_disk_when_its_step_ends(tmp_path: Path) -> None:
+    (step,) = hold_plan("toy", (HostRef("target", "linux", "", str(tmp_path)),), NOW + timedelta(days=1), "moved", NOW).steps
+    assert step.command is not None
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "sync").write_text(f'#!/bin/sh\necho "sync $*" >>{tmp_path}/said\n')
+    (tools / "sync").chmod(0o755)
+    text = step.command.script.replace("@{operator}@", "olga").replace("@{console}@", "night")
+    done = subprocess.run(
+        ["/bin/sh", "-s"], input=text, capture_output=True, text=True, check=False, env={"PATH": f"{tools}:/usr/bin:/bin"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "said").read_text().splitlines() == [f"sync {tmp_path}/holds/toy.new", f"sync {tmp_path}/holds"]

@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from core.history import history_row
 from core.journal import Journal, JournalError
+from core.journalfile import exported, imported
+from tests.core.test_run import Bench
 
 
 def test_intent_and_outcome_are_read_back_in_order(tmp_path: Path) -> None:
@@ -113,3 +116,26 @@ def test_the_newest_verification_of_each_backup_is_known(tmp_path: Path) -> None
     journal.note(run, "backup", {"backup": {"id": "b2", "verified_at": None}})
     assert journal.verified() == {"b1": second}
     journal.close()
+
+
+async def test_a_run_that_was_imported_keeps_its_own_times_and_is_not_the_newest(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    bench = Bench(tmp_path / "there")
+    assert (await bench.go(await bench.plan())).exit_code == 0
+    db, old = bench.journal._db, datetime.now(UTC) - timedelta(days=30)
+    for seq, kind in db.execute("SELECT seq, kind FROM records").fetchall():  # a month ago, for four hours
+        at = old + (timedelta(hours=4) if kind == "end" else timedelta())
+        db.execute("UPDATE records SET at = ? WHERE seq = ?", (at.isoformat(), seq))
+    here = Journal(tmp_path / "here.db")
+    mine = here.begin({"set": "toy", "operation": "split"})
+    here.end(mine, {"outcome": "ok", "message": "done"})
+    number = imported(here, exported(bench.journal, 1))
+    last = here.last_good("toy", "backup")
+    assert last is not None
+    assert (last.at, here.took("toy", "backup")) == (old, 4 * 3600)
+    row = history_row(list(here.records(number)))
+    assert (row.started, row.ended) == (old, old + timedelta(hours=4))
+    newest = here.last_good("toy", "backup", "split")
+    assert newest is not None
+    assert newest.operation == "split"
+    bench.journal.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """The toy estate."""
     made = Bench(tmp_path)
     yield made
+    (tmp_path / "go").touch()  # no mount waits for ever
     made.journal.close()
 
 
@@ -66,13 +68,13 @@ async def lost_mount(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> tuple[Pla
     runs = bench.root / "work" / "runs"
 
     def link(command: Command) -> None:
-        if gone or (command.host == "target" and list(runs.glob(f"*/*-{step.id}/pid")) and "look at job" in command.title):
+        if gone or (command.host == "target" and any(runs.glob(f"*/*-{step.id}/pid")) and "look at job" in command.title):
             gone.append(command)
             if command.host == "target":
                 raise TransportError("target: no route to host")
 
     bench.world.before = link
-    monkeypatch.setitem(jobs.run_job.__kwdefaults__, "patience", 0.3)
+    monkeypatch.setattr(jobs.run_job, "__kwdefaults__", {"patience": 0.3, "limit": None})
     return replace(plan, steps=tuple(slow if s is step else s for s in plan.steps)), step
 
 
@@ -124,8 +126,8 @@ async def test_a_source_is_thawed_and_the_run_has_an_end_though_the_journal_is_f
         if command.title == "split":  # what SQLite itself says of a full disk
             db = bench.journal._db
             db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
-            with pytest.raises(JournalError, match="full"):
-                for _ in range(10_000):
+            with suppress(JournalError):
+                while True:
                     bench.journal.note(1, "", {"fill": "x" * 300})
 
     bench.world.before = full

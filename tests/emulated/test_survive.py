@@ -309,3 +309,24 @@ def test_a_rebuilt_run_whose_cleanup_had_begun_is_never_called_a_backup(web: Ben
         assert (end.outcome, end.exit_code) == (Outcome.FAILED, 4)
         assert "nothing on the target tells how this ended" in end.message
     assert web.family(NAME).target.mounts == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "stops", "outcome"),
+    [("split", "keep-map", Outcome.UNKNOWN), ("takeover", "mount-web-data-site", Outcome.UNDONE)],
+)
+def test_a_run_that_was_stopped_is_not_rebuilt_as_one_that_ended_well(
+    web: Bench, tmp_path: Path, operation: str, stops: str, outcome: Outcome
+) -> None:
+    if operation == "takeover":
+        assert web.run(PlanRequest("backup", NAME, post_policy=PostPolicy.LEAVE_DOWN)).exit_code == 0
+        web.switch(f"host-lost@{web.family(NAME).source.name}")
+    plan = web.plan(PlanRequest(operation, NAME))
+    number = web.engine.start(plan, stepwise=True, confirmed=plan.confirm).result()
+    web.go(number, stops)
+    web.engine.stop_after_step(number)
+    assert web.finish(number).outcome is not Outcome.OK
+    with console(web, tmp_path / "other") as other:
+        (_,) = other.rebuild_runs(NAME).result()
+        row = other.history().result()[0]
+        assert (row.operation, row.outcome) == (operation, outcome), row.message
