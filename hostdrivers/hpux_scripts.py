@@ -184,16 +184,10 @@ MOUNT = r"""
 [ "`vgid_of "$D0"`" = "$uuid" ] && [ "`user_of "$D0"`" = "$new" ] || refuse "$D0 is not in $new with id $uuid any more"
 is=`mounted_at "$point"`
 [ -z "$is" ] || refuse "$is is mounted at $point already"
-if [ -d "$point" ]; then
-  case `dirname "$point"`/ in
-    "$prefix"/*) ;;
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
-fi
+free_point
 $S fsck -F "$kind" -y "$rawnode" || fail "fsck of $rawnode ended with $?: the copy is not whole; check the filesystem on the source, then split anew"
 make_path "$point" || fail "$point could not be made"
+note_mount "$node" "$point"
 $S mount -F "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
 """
 

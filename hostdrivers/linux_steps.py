@@ -174,7 +174,6 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         "point": mount_.mount_point,
         "kind": mount_.kind,
         "options": options,
-        "prefix": request.prefix,
     }
     facts = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
     body = _facts(request) + _devices(request)

@@ -265,15 +265,9 @@ MOUNT = (
     + r"""
 is=`mounted_at "$point"`
 [ -z "$is" ] || refuse "$is is mounted at $point already"
-if [ -d "$point" ]; then
-  case `dirname "$point"`/ in
-    "$prefix"/*) ;;
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
-fi
+free_point
 make_path "$point" || fail "$point could not be made"
+note_mount "$node" "$point"
 mount_one "$kind" "$options" "$node" "$point"
 """
 )

@@ -80,7 +80,6 @@ def _facts(request: ImportRequest, *, clear: bool = False) -> str:
                 "owner": group.system_id,
                 "diskids": " ".join(diskid for _, diskid in request.bcvs),
                 "serials": " ".join(serial for serial, _ in request.bcvs),
-                "prefix": request.prefix,
                 "temporary": "" if takeover else "-t",
                 "clear": "yes" if clear else "no",
             }

@@ -167,6 +167,18 @@ GUARDS = (
           "tests/emulated/test_put_back.py -k 'in_the_place_of and linux'"),
     Guard("a filesystem of others is not seen by the preview of a restore", "core/backups/putback.py",
           'elif kind == "d" and number not in own and', 'elif False and', "tests/core/backups/test_putback.py -k preview_names"),
+    Guard("files of the target vanish under a copy (aix)", "hostdrivers/aix_scripts.py",
+          '\nfree_point\n', '\n', f"{_HOST}contract.py -k 'never_vanish and aix'"),
+    Guard("files of the target vanish under a copy (hpux)", "hostdrivers/hpux_scripts.py",
+          '\nfree_point\n', '\n', f"{_HOST}contract.py -k 'never_vanish and hpux'"),
+    Guard("files of the target vanish under a copy (solaris)", "hostdrivers/solaris_scripts.py",
+          '\nfree_point\n', '\n', f"{_HOST}contract.py -k 'never_vanish and solaris'"),
+    Guard("files of the target vanish under a copy (linux)", "hostdrivers/linux_scripts.py",
+          '[ -z "$held" ] || refuse "$point', ': || refuse "$point', f"{_HOST}contract.py -k 'never_vanish and linux'"),
+    Guard("any filesystem around a mount point passes for the copy's", "hostdrivers/script.py",
+          'if inside_copy "$point"; then', 'if :; then', f"{_HOST}contract.py -k 'never_vanish and hpux'"),
+    Guard("any filesystem around a mount point passes for the copy's (linux)", "hostdrivers/linux_scripts.py",
+          'if ours_there "$around"', 'if : "$around"', f"{_HOST}contract.py -k 'never_vanish and linux'"),
 )  # fmt: skip
 
 
