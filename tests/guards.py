@@ -179,6 +179,14 @@ GUARDS = (
           'if inside_copy "$point"; then', 'if :; then', f"{_HOST}contract.py -k 'never_vanish and hpux'"),
     Guard("any filesystem around a mount point passes for the copy's (linux)", "hostdrivers/linux_scripts.py",
           'if ours_there "$around"', 'if : "$around"', f"{_HOST}contract.py -k 'never_vanish and linux'"),
+    Guard("a freeze is said that its own timer has taken back (linux)", "hostdrivers/linux_steps.py",
+          """for p in inner_first) + '[ ! -d "$d/end" ]'""", """for p in inner_first) + 'true'""", f"{_HOST}freeze.py -k 'longer and linux'"),
+    Guard("a filesystem stays frozen after its timer (linux)", "hostdrivers/linux_steps.py",
+          'fi\n  thaw; rm -rf', 'fi\n  rm -rf', f"{_HOST}freeze.py -k 'longer and linux'"),
+    Guard("a freeze is said that its own timer has taken back (solaris)", "hostdrivers/solaris_steps.py",
+          '{down}[ ! -d "$d/end" ]', '{down}true', f"{_HOST}freeze.py -k 'longer and solaris'"),
+    Guard("a filesystem stays frozen after its timer (solaris)", "hostdrivers/solaris_steps.py",
+          'fi\n  thaw; echo', 'fi\n  echo', f"{_HOST}freeze.py -k 'longer and solaris'"),
 )  # fmt: skip
 
 
