@@ -42,8 +42,16 @@ identity() { # BLOCK-DEVICE: ids of the physical volume and of its group, as the
 }
 pvid_of() { identity "$1" | awk '{print $1}'; }
 vgid_of() { identity "$1" | awk '{print $2}'; }
-user_of() { # BLOCK-DEVICE: the group that this host's table has it in
-  strings /etc/lvmtab | awk -v d="$1" '/^\/dev\/[^\/]*$/ {g = substr($0, 6)} $0 == d {print g}'
+names_of() { # BLOCK-DEVICE: it, and every other block device that says it is the same one
+  echo "$1"
+  r=`raw "$1"`
+  s=`echo "$SEEN" | awk -v r="$r" '$1 == r {print $2}' | sed 1q`
+  [ -z "$s" ] || echo "$SEEN" | awk -v s="$s" '$2 "" == s "" {print $1}' | sed -e 's,/rdsk/,/dsk/,' -e 's,/rdisk/,/disk/,'
+}
+user_of() { # BLOCK-DEVICE: the group that this host's table has it in, by whichever of its names
+  names=`names_of "$1" | tr '\n' ' '`
+  strings /etc/lvmtab | awk -v names=" $names " '
+    /^\/dev\/[^\/]*$/ {g = substr($0, 6)} index(names, " " $0 " ") && g != told {told = g; print g}'
 }
 unused() { # SERIAL...: refuse when one of them is in a group of this host
   for s in "$@"; do for r in `disks_of "$s"`; do

@@ -187,6 +187,10 @@ GUARDS = (
           '{down}[ ! -d "$d/end" ]', '{down}true', f"{_HOST}freeze.py -k 'longer and solaris'"),
     Guard("a filesystem stays frozen after its timer (solaris)", "hostdrivers/solaris_steps.py",
           'fi\n  thaw; echo', 'fi\n  echo', f"{_HOST}freeze.py -k 'longer and solaris'"),
+    Guard("a device in use passes for free under another of its names (hpux)", "hostdrivers/hpux_scripts.py",
+          'names=`names_of "$1" |', 'names=`echo "$1" |', f"{_HOST}hpux.py -k old_name"),
+    Guard("a host with one alternate link cannot be measured (hpux)", "hostdrivers/hpux_discovery.py",
+          'if not _LINK.fullmatch(line)', 'if True', f"{_HOST}hpux.py -k documented"),
 )  # fmt: skip
 
 

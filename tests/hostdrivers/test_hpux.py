@@ -17,8 +17,9 @@ from hostdrivers.emulated.hpux import Hpux, identity_on, put_identity
 from hostdrivers.emulated.machine import Slot
 from hostdrivers.emulated.witness import digests
 from hostdrivers.hpux import HpuxDriver
-from hostdrivers.hpux_discovery import bdf, blocks, identity, labelled, lvmtab, minors
+from hostdrivers.hpux_discovery import _physical, bdf, blocks, identity, labelled, lvmtab, minors
 from hostdrivers.hpux_steps import map_of
+from hostdrivers.report import Report
 from tests.hostdrivers.machines import MemoryDisk, complaints, facts, run, step
 
 MB = 1 << 20
@@ -151,6 +152,9 @@ def test_documented_output_is_read() -> None:
         "   --- Physical volumes ---\n   PV Name                     /dev/dsk/c8t0d0\n   PV Name                     /dev/dsk/c9t0d0 Alternate Link\n"
         "   PV Status                   available                \n   Total PE                    13       \n"
     )
+    assert "/dev/dsk/c9t0d0 Alternate Link" in text
+    (physical,) = _physical(Report("hpprod", {}), "vg_new", 16 * MB, text, {"/dev/dsk/c8t0d0": "790C2000"})
+    assert (physical.path, physical.device_serial, physical.size) == ("/dev/dsk/c8t0d0", "790C2000", 13 * 16 * MB)
     (group,) = blocks(text, "VG Name")
     assert labelled(group)["VG Status"] == "available, exclusive"
     assert labelled(group)["PE Size (Mbytes)"] == "16"
@@ -310,6 +314,26 @@ async def test_a_bcv_in_use_is_refused_and_its_files_are_not_removed(pair: Pair)
     assert undo.exit_status == 90
 
 
+def by_old_names(host: Hpux, group: str) -> None:
+    """A group that was made before the host knew persistent names, and never run through vgdsf."""
+    known = host.groups[group]
+    known.disks = [host.block_names(host._slot(disk))[-1] for path in known.disks if (disk := host.device(path))]
+    assert all(path.startswith("/dev/dsk/") for path in known.disks)
+    host._write_table()
+
+
+async def test_a_bcv_in_a_group_that_the_table_has_by_its_old_name_is_in_use(pair: Pair) -> None:
+    pair.split()
+    request = await pair.request()
+    await pair.up(request)
+    by_old_names(pair.target, "vgedm2_b")
+    code, err = await pair.do(DRIVER.attach(pair.ref, ("790C2000",)))
+    assert (code, "is in group vgedm2_b" in err) == (90, True), err
+    assert (await step(pair.target, pair.done[0].undo, pair.values)).exit_status == 90
+    again = await step(pair.target, DRIVER.import_group(pair.ref, replace(request, new_name="vgother")).command, pair.values)
+    assert (again.exit_status, "is in group vgedm2_b" in again.stderr) == (90, True), again.stderr
+
+
 async def test_volumes_without_numbers_and_groups_that_were_not_active_are_refused_before_anything_is_sent(pair: Pair) -> None:
     request = await pair.request()
     nameless = replace(request.group, volumes=tuple(replace(v, number=0) for v in request.group.volumes))
@@ -340,6 +364,18 @@ async def test_a_group_stops_and_starts_on_its_own_host_and_a_busy_one_is_said(p
     assert sorted(pair.source.mounts) == [f"/t8d{n}" for n in range(2, 6)]
     assert (await step(pair.source, stop.command, {})).exit_status == 0
     assert (await step(pair.source, stop.undo, {})).exit_status == 0
+    assert len(pair.source.mounts) == 4
+
+
+async def test_a_group_that_the_table_has_by_old_names_stops_and_starts_where_devices_have_new_ones_too(pair: Pair) -> None:
+    pair.source.agile = True
+    for slot in pair.source.slots:
+        pair.source._make_files(slot)
+    by_old_names(pair.source, "vgedm2")
+    mine = await own(pair)
+    for one in (DRIVER.stop_group(pair.ref, mine), DRIVER.start_group(pair.ref, mine)):
+        result = await step(pair.source, one.command, {})
+        assert result.exit_status == 0, result.stderr
     assert len(pair.source.mounts) == 4
 
 
