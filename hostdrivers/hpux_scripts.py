@@ -214,13 +214,16 @@ drop_paths "$point"
 # On the group's own host. A standard that was restored from a copy that had been imported carries that copy's group id:
 # then the group is exported and imported again with the same devices and names.
 OWN = r"""
-look_own() { # the group must be here, on the devices that were measured
+look_own() { # the group must be here, on the devices that were measured; or gone, where this run exported it and came no further
   look_at_disks
-  group_here "$old" || refuse "there is no group $old on this host"
-  ALL=
+  ALL= where=$old
+  if group_here "$old"; then :; else
+    [ -f "$RUN/keep/map-$old" ] || refuse "there is no group $old on this host"
+    where=
+  fi
   for s in $serials; do
     d=`need "$s"` || exit 90
-    [ "`user_of "$d"`" = "$old" ] || refuse "$d (serial $s) is in `user_of "$d"`, not in $old"
+    [ "`user_of "$d"`" = "$where" ] || refuse "$d (serial $s) is in `user_of "$d"`, not in $old"
     ALL="$ALL $d"
   done
 }
@@ -235,12 +238,16 @@ stop_mount() { # DEVICE DIRECTORY
 start_own() {
   if active "$old"; then return 0; fi
   set -- $ALL
-  if [ "`vgid_of "$1"`" != "$vgid" ]; then
-    mkdir -p "$RUN/keep" && echo "$map" > "$RUN/keep/map-$old" || fail "the map could not be written"
-    $S vgexport "/dev/$old" || fail "$old could not be exported"
-    take_lock
+  if [ -z "$where" ] || [ "`vgid_of "$1"`" != "$vgid" ]; then
+    take_lock # first: from the export on there is no way back but the import
+    locked=yes
+    trap '[ -z "$locked" ] || rmdir "$LOCK" 2>/dev/null' 0
+    if [ -n "$where" ]; then
+      mkdir -p "$RUN/keep" && echo "$map" > "$RUN/keep/map-$old" || fail "the map could not be written"
+      $S vgexport "/dev/$old" || fail "$old could not be exported"
+    elif [ -d "/dev/$old" ]; then $S rm -f "/dev/$old/group"; $S rmdir "/dev/$old"; fi
     register "$old" "$RUN/keep/map-$old" $ALL || fail "vgimport did not take $old"
-    rmdir "$LOCK"
+    rmdir "$LOCK"; locked=
   fi
   $S vgchange -a y "/dev/$old" || fail "$old could not be activated"
 }

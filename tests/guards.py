@@ -191,6 +191,14 @@ GUARDS = (
           'names=`names_of "$1" |', 'names=`echo "$1" |', f"{_HOST}hpux.py -k old_name"),
     Guard("a host with one alternate link cannot be measured (hpux)", "hostdrivers/hpux_discovery.py",
           'if not _LINK.fullmatch(line)', 'if True', f"{_HOST}hpux.py -k documented"),
+    Guard("a group is exported that cannot be imported again (hpux)", "hostdrivers/hpux_scripts.py",
+          'take_lock # first', ': # first', f"{_HOST}hpux.py -k not_exported"),
+    Guard("an exported group never comes back (hpux)", "hostdrivers/hpux_scripts.py",
+          '[ -f "$RUN/keep/map-$old" ] || refuse', 'refuse', f"{_HOST}hpux.py -k exported_and_no_more"),
+    Guard("a group that another took away is imported (hpux)", "hostdrivers/hpux_scripts.py",
+          '[ -f "$RUN/keep/map-$old" ] || refuse', ': || refuse', f"{_HOST}hpux.py -k exported_and_no_more"),
+    Guard("a device that is in another group by now is imported (hpux)", "hostdrivers/hpux_scripts.py",
+          '[ "`user_of "$d"`" = "$where" ] || refuse', ': || refuse', f"{_HOST}hpux.py -k in_another_by_now"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.errors import ParseError, Refused
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Step
-from core.transport import bind
+from core.transport import Command, bind
 from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.hpux import Hpux, identity_on, put_identity
 from hostdrivers.emulated.machine import Slot
@@ -387,6 +387,57 @@ async def test_a_group_that_came_back_with_the_copys_id_is_imported_again_under_
     result = await step(pair.source, DRIVER.start_group(pair.ref, mine).command, {})
     assert result.exit_status == 0, result.stderr
     assert sorted(m.device for m in pair.source.mounts.values()) == [f"/dev/vgedm2/lvt8d{n}" for n in range(2, 6)]
+
+
+async def came_back(pair: Pair) -> Command:
+    """The group is stopped, and its disks carry the id of the copy; how it is started again, by one who does not wait for a lock."""
+    mine = await own(pair)
+    assert (await step(pair.source, DRIVER.stop_group(pair.ref, mine).command, {})).exit_status == 0
+    for disk in pair.stds:
+        put_identity(disk, identity_on(disk)[0], "cd" * 8)
+    command = DRIVER.start_group(pair.ref, mine).command
+    assert command is not None
+    return replace(command, prelude=command.prelude.replace("sleep 1", ":"))
+
+
+async def test_a_group_is_not_exported_while_another_import_holds_the_lock(pair: Pair) -> None:
+    start = await came_back(pair)
+    table = pair.source.read_file("/etc/lvmtab")
+    pair.source.root.mkdir("/var/tmp/splitmount/minor.lock", True)
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "another import holds" in result.stderr) == (90, True), result.stderr
+    assert pair.source.read_file("/etc/lvmtab") == table
+    assert pair.source.root.exists("/var/tmp/splitmount/minor.lock"), "it is the other's"
+    await run(pair.source, "rmdir /var/tmp/splitmount/minor.lock")
+    assert (await step(pair.source, start, {})).exit_status == 0
+    assert not pair.source.root.exists("/var/tmp/splitmount/minor.lock")
+    assert len(pair.source.mounts) == 4
+
+
+async def test_a_group_that_was_exported_and_no_more_is_imported_by_the_next_try_and_by_no_other_run(pair: Pair) -> None:
+    start = await came_back(pair)
+    died = start.text.replace('register "$old"', "exit 7; register").replace("rmdir", ":")
+    result = await step(pair.source, replace(start, text=died), {})
+    assert (result.exit_status, "vgedm2" in pair.source.groups) == (7, False), result.stderr
+    await run(pair.source, "rm -rf /var/tmp/splitmount/minor.lock; mkdir -p /dev/vgedm2; echo > /dev/vgedm2/group")
+    kept = "/var/tmp/splitmount/runs/r1/keep/map-vgedm2"
+    await run(pair.source, f"mv {kept} /tmp/map")
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "there is no group vgedm2" in result.stderr) == (90, True), result.stderr
+    await run(pair.source, f"mv /tmp/map {kept}")
+    result = await step(pair.source, start, {})
+    assert result.exit_status == 0, result.stderr
+    assert sorted(m.device for m in pair.source.mounts.values()) == [f"/dev/vgedm2/lvt8d{n}" for n in range(2, 6)]
+
+
+async def test_a_device_of_an_exported_group_that_is_in_another_by_now_is_refused(pair: Pair) -> None:
+    start = await came_back(pair)
+    died = start.text.replace('register "$old"', "exit 7; register").replace("rmdir", ":")
+    assert (await step(pair.source, replace(start, text=died), {})).exit_status == 7
+    await run(pair.source, "rm -rf /var/tmp/splitmount/minor.lock")
+    pair.source.create_group("vgother", ["c3t8d2"], 4 * MB)
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "is in vgother, not in vgedm2" in result.stderr) == (90, True), result.stderr
 
 
 async def test_entries_of_a_takeover_are_added_once_and_removed_exactly(pair: Pair) -> None:
