@@ -267,8 +267,9 @@ for p in $points; do
     refuse "there is an entry for $p in /etc/fstab already"
   fi
 done
-{ cat /etc/fstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/fstab.new" || fail "no new table"
+{ awk '{print}' /etc/fstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/fstab.new" || fail "no new table"
 $S cp "$RUN/keep/fstab.new" /etc/fstab || fail "/etc/fstab cannot be written"
+for l in begin end; do grep "^$mark $l\$" /etc/fstab > /dev/null || fail "/etc/fstab does not have the new entries"; done
 """
 
 TABLE_UNDO = r"""

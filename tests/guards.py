@@ -199,6 +199,14 @@ GUARDS = (
           '[ -f "$RUN/keep/map-$old" ] || refuse', ': || refuse', f"{_HOST}hpux.py -k exported_and_no_more"),
     Guard("a device that is in another group by now is imported (hpux)", "hostdrivers/hpux_scripts.py",
           '[ "`user_of "$d"`" = "$where" ] || refuse', ': || refuse', f"{_HOST}hpux.py -k in_another_by_now"),
+    Guard("a table whose last line has no end is damaged (hpux)", "hostdrivers/hpux_scripts.py",
+          "{ awk '{print}' /etc/fstab;", "{ cat /etc/fstab;", f"{_HOST}tables.py -k 'come_and_go and hpux'"),
+    Guard("entries that are not in the table pass for added (hpux)", "hostdrivers/hpux_scripts.py",
+          '> /dev/null || fail "/etc/fstab does', '> /dev/null || : "/etc/fstab does', f"{_HOST}tables.py -k 'did_not_take and hpux'"),
+    Guard("a table whose last line has no end is damaged (solaris)", "hostdrivers/solaris_scripts.py",
+          "{ nawk '{print}' /etc/vfstab;", "{ cat /etc/vfstab;", f"{_HOST}tables.py -k 'come_and_go and solaris'"),
+    Guard("entries that are not in the table pass for added (solaris)", "hostdrivers/solaris_scripts.py",
+          '> /dev/null || fail "/etc/vfstab does', '> /dev/null || : "/etc/vfstab does', f"{_HOST}tables.py -k 'did_not_take and solaris'"),
 )  # fmt: skip
 
 
