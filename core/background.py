@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.backups.base import BackupRecord, Overwrites
-from core.backups.putback import in_scope, present, within
+from core.backups.base import BackupRecord, Overwrites, PutBack
+from core.backups.putback import in_scope, look_astray, present, within
 from core.errors import Refused, SplitmountError
 from core.facade import PlanRequest
 from core.journal import Journal, Record
@@ -85,11 +85,13 @@ class Backgrounds:
         (record,) = fitting
         names = in_scope(await drivers.backup.names(self.transport, reader.name, reader.become, record), request.paths)
         if request.via_bcv:
-            return Overwrites(record, len(names))
+            return Overwrites(record, len(names.files))
         trees = trees_of(record.paths, request.paths)
+        what = PutBack(record.id, source.name, source.become, "", trees, reader.name, reader.become, request.paths)
         try:
+            odd = await look_astray(self.transport, what, names.directories)
             there = await present(self.transport, source.name, source.become, trees)
         except SplitmountError as error:
-            return Overwrites(record, len(names), why_unknown=str(error))
+            return Overwrites(record, len(names.files), why_unknown=str(error), astray=None)
         there = frozenset(n for n in there if within(n, request.paths)) if request.paths else there
-        return Overwrites(record, len(names), len(names & there), len(there - names))
+        return Overwrites(record, len(names.files), len(names.files & there), len(there - names.files), astray=odd)

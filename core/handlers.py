@@ -566,9 +566,9 @@ async def put_back(state: RunState, step: Step, command: Command | None) -> str:
     record = next((r for r in records if r.id == what.backup), None)
     if record is None:
         raise Refused(f"the backup {what.backup} is not in the repository any more; nothing was written")
-    await putback.ensure_mounted(transport, what)
+    wanted = await putback.ensure_fit(transport, driver, record, what)
     state.changed = True
-    files = await putback.put_back(transport, driver, record, what, state.reporter(step))
+    files = await putback.put_back(transport, driver, record, what, wanted, state.reporter(step))
     state.note(step, put_back=what, files=files)
     return f"{files} files of {what.backup} are on {what.host}, each read back and compared"
 

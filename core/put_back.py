@@ -50,7 +50,23 @@ def put_back_conditions(context: Context, held: Overwrites) -> tuple[Condition, 
         remedy=remedy,
     )
     overwritten = context.request.paths or trees
-    return (verified, mounted, *online_redo(context, overwritten), *application_stopped(context))
+    return (verified, mounted, _stays_inside(context, held), *online_redo(context, overwritten), *application_stopped(context))
+
+
+def _stays_inside(context: Context, held: Overwrites) -> Condition:
+    """Nothing leads out of the set's filesystems on the way to a file that would be written."""
+    where, at = context.settings.source, context.source.measured_at
+    if held.astray is None:
+        sentence = f"whether files would be written outside the set's filesystems is unknown: {held.why_unknown}"
+        return Condition("STAYS_INSIDE", where, sentence, Verdict.UNKNOWN, at)
+    if not held.astray:
+        return Condition("STAYS_INSIDE", where, "all that is written lies on the set's own filesystems", Verdict.MET, at)
+    more = f"; and {len(held.astray) - 5} more" if len(held.astray) > 5 else ""
+    return Condition(
+        "STAYS_INSIDE", where, "; ".join(held.astray[:5]) + more, Verdict.NOT_MET, at,
+        remedy="Files there would be written over that this restore neither counts nor shows. Put a directory in the link's place, "
+        "or unmount the filesystem; or restore the other paths (--path), or through the BCVs (--via-bcv).",
+    )  # fmt: skip
 
 
 def plan_put_back(context: Context, held: Overwrites) -> Planned:

@@ -160,16 +160,10 @@ MOUNT = r"""
 [ "`vgid_of "$D0"`" = "$uuid" ] && [ "`user_of "$D0"`" = "$new" ] || refuse "$D0 is not in $new with identity $uuid any more"
 is=`mounted_at "$point"`
 [ -z "$is" ] || refuse "$is is mounted at $point already"
-if [ -d "$point" ]; then
-  case `dirname "$point"`/ in
-    "$prefix"/*) ;;
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
-fi
+free_point
 $S fsck -y -V "$kind" "$node" || fail "fsck of $node ended with $?: the copy is not whole; check the filesystem on the source, then split anew"
 make_path "$point" || fail "$point could not be made"
+note_mount "$node" "$point"
 $S mount -v "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
 """
 

@@ -19,6 +19,7 @@ from hostdrivers.report import Report, marked, sections_of, whole_number
 from hostdrivers.script import prelude
 
 _MB = 1 << 20
+_LINK = re.compile(r"\s*PV Name\s+/\S+\s+Alternate Link\s*")  # stands among the lines of the volume whose other path it is
 
 
 def discovery(host: HostRef) -> Command:
@@ -186,6 +187,7 @@ def _available(report: Report, name: str, text: str) -> bool:
 def _physical(report: Report, group: str, extent: int, text: str, serials: Mapping[str, str]) -> tuple[PhysicalVolume, ...]:
     """The first path of each physical volume; alternate links are other paths of the one above them."""
     out = []
+    text = "\n".join(line for line in text.splitlines() if not _LINK.fullmatch(line))
     for block in blocks(text, "PV Name"):
         words = labelled(block)
         path = words["PV Name"].split()[0]
@@ -193,7 +195,7 @@ def _physical(report: Report, group: str, extent: int, text: str, serials: Mappi
         pvid, _ = _identity(report, path)
         gone = words.get("PV Status", "") != "available"
         out.append(PhysicalVolume(path, pvid, serials.get(path, ""), group, total * extent, missing=gone))
-    return tuple(p for p in out if "Alternate" not in p.path)
+    return tuple(out)
 
 
 def minors(text: str) -> Mapping[str, int]:

@@ -42,8 +42,16 @@ identity() { # BLOCK-DEVICE: ids of the physical volume and of its group, as the
 }
 pvid_of() { identity "$1" | awk '{print $1}'; }
 vgid_of() { identity "$1" | awk '{print $2}'; }
-user_of() { # BLOCK-DEVICE: the group that this host's table has it in
-  strings /etc/lvmtab | awk -v d="$1" '/^\/dev\/[^\/]*$/ {g = substr($0, 6)} $0 == d {print g}'
+names_of() { # BLOCK-DEVICE: it, and every other block device that says it is the same one
+  echo "$1"
+  r=`raw "$1"`
+  s=`echo "$SEEN" | awk -v r="$r" '$1 == r {print $2}' | sed 1q`
+  [ -z "$s" ] || echo "$SEEN" | awk -v s="$s" '$2 "" == s "" {print $1}' | sed -e 's,/rdsk/,/dsk/,' -e 's,/rdisk/,/disk/,'
+}
+user_of() { # BLOCK-DEVICE: the group that this host's table has it in, by whichever of its names
+  names=`names_of "$1" | tr '\n' ' '`
+  strings /etc/lvmtab | awk -v names=" $names " '
+    /^\/dev\/[^\/]*$/ {g = substr($0, 6)} index(names, " " $0 " ") && g != told {told = g; print g}'
 }
 unused() { # SERIAL...: refuse when one of them is in a group of this host
   for s in "$@"; do for r in `disks_of "$s"`; do
@@ -184,16 +192,10 @@ MOUNT = r"""
 [ "`vgid_of "$D0"`" = "$uuid" ] && [ "`user_of "$D0"`" = "$new" ] || refuse "$D0 is not in $new with id $uuid any more"
 is=`mounted_at "$point"`
 [ -z "$is" ] || refuse "$is is mounted at $point already"
-if [ -d "$point" ]; then
-  case `dirname "$point"`/ in
-    "$prefix"/*) ;;
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
-fi
+free_point
 $S fsck -F "$kind" -y "$rawnode" || fail "fsck of $rawnode ended with $?: the copy is not whole; check the filesystem on the source, then split anew"
 make_path "$point" || fail "$point could not be made"
+note_mount "$node" "$point"
 $S mount -F "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted"
 """
 
@@ -212,13 +214,16 @@ drop_paths "$point"
 # On the group's own host. A standard that was restored from a copy that had been imported carries that copy's group id:
 # then the group is exported and imported again with the same devices and names.
 OWN = r"""
-look_own() { # the group must be here, on the devices that were measured
+look_own() { # the group must be here, on the devices that were measured; or gone, where this run exported it and came no further
   look_at_disks
-  group_here "$old" || refuse "there is no group $old on this host"
-  ALL=
+  ALL= where=$old
+  if group_here "$old"; then :; else
+    [ -f "$RUN/keep/map-$old" ] || refuse "there is no group $old on this host"
+    where=
+  fi
   for s in $serials; do
     d=`need "$s"` || exit 90
-    [ "`user_of "$d"`" = "$old" ] || refuse "$d (serial $s) is in `user_of "$d"`, not in $old"
+    [ "`user_of "$d"`" = "$where" ] || refuse "$d (serial $s) is in `user_of "$d"`, not in $old"
     ALL="$ALL $d"
   done
 }
@@ -233,12 +238,16 @@ stop_mount() { # DEVICE DIRECTORY
 start_own() {
   if active "$old"; then return 0; fi
   set -- $ALL
-  if [ "`vgid_of "$1"`" != "$vgid" ]; then
-    mkdir -p "$RUN/keep" && echo "$map" > "$RUN/keep/map-$old" || fail "the map could not be written"
-    $S vgexport "/dev/$old" || fail "$old could not be exported"
-    take_lock
+  if [ -z "$where" ] || [ "`vgid_of "$1"`" != "$vgid" ]; then
+    take_lock # first: from the export on there is no way back but the import
+    locked=yes
+    trap '[ -z "$locked" ] || rmdir "$LOCK" 2>/dev/null' 0
+    if [ -n "$where" ]; then
+      mkdir -p "$RUN/keep" && echo "$map" > "$RUN/keep/map-$old" || fail "the map could not be written"
+      $S vgexport "/dev/$old" || fail "$old could not be exported"
+    elif [ -d "/dev/$old" ]; then $S rm -f "/dev/$old/group"; $S rmdir "/dev/$old"; fi
     register "$old" "$RUN/keep/map-$old" $ALL || fail "vgimport did not take $old"
-    rmdir "$LOCK"
+    rmdir "$LOCK"; locked=
   fi
   $S vgchange -a y "/dev/$old" || fail "$old could not be activated"
 }
@@ -258,8 +267,9 @@ for p in $points; do
     refuse "there is an entry for $p in /etc/fstab already"
   fi
 done
-{ cat /etc/fstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/fstab.new" || fail "no new table"
+{ awk '{print}' /etc/fstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/fstab.new" || fail "no new table"
 $S cp "$RUN/keep/fstab.new" /etc/fstab || fail "/etc/fstab cannot be written"
+for l in begin end; do grep "^$mark $l\$" /etc/fstab > /dev/null || fail "/etc/fstab does not have the new entries"; done
 """
 
 TABLE_UNDO = r"""

@@ -74,7 +74,6 @@ def _facts(request: ImportRequest) -> str:
         "pvids": " ".join(pvid for _, pvid in request.bcvs),
         "serials": " ".join(serial for serial, _ in request.bcvs),
         "lvs": " ".join(v.name for v in group.volumes),
-        "prefix": request.prefix,
         "cluster": "yes" if group.shared else "no",
         "map": map_of(group).split("\n", 1)[-1],
     }

@@ -43,6 +43,15 @@ ours() { # NODE: refuse unless the kernel's own identity of the volume begins wi
     *) refuse "$1 is not of the group that this run imported: a name is a label, and this one is another's";;
   esac
 }
+ours_there() { # DEVICE DIRECTORY: whether this run mounted that device there
+  noted=`cat "$RUN/keep/mounted" 2>/dev/null`
+  case "
+$noted
+" in *"
+$1|$2
+"*) return 0;; esac
+  return 1
+}
 look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
   rows=`$S lvm pvs --config "$NB" --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
 }
@@ -222,14 +231,15 @@ look vg_uuid,vg_name
 [ -b "$node" ] || refuse "$node is not there"
 if mountpoint -q "$point"; then refuse "$point is a mount point already"; fi
 if [ -d "$point" ]; then
-  case `findmnt -n -o TARGET --target "$point" | tail -n 1`/ in
-    "$prefix"/*) ;; # a directory of the copy that is mounted around it
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
+  around=`findmnt -n -o SOURCE --target "$point" | tail -n 1`
+  if ours_there "$around" "`findmnt -n -o TARGET --target "$point" | tail -n 1`"; then : # it is a directory of the copy itself
+  else
+    held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+    [ -z "$held" ] || refuse "$point is not empty"
+  fi
 fi
 make_path "$point" || fail "$point could not be made"
+echo "$node|$point" >> "$RUN/keep/mounted" || fail "cannot write to $RUN/keep"
 $S mount -t "$kind" -o "$options" "$node" "$point" || fail "$point could not be mounted; check the filesystem on the source, then split anew"
 """
 

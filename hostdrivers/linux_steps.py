@@ -174,7 +174,6 @@ def mount(host: HostRef, request: ImportRequest, mount_: Mount) -> Step:
         "point": mount_.mount_point,
         "kind": mount_.kind,
         "options": options,
-        "prefix": request.prefix,
     }
     facts = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
     body = _facts(request) + _devices(request)
@@ -296,7 +295,7 @@ def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Comman
     """The held shell that freezes and thaws; see `core.hosts.HostDriver.freeze` for its lines."""
     refuse_system(host, mount_points)
     inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
-    down = "".join(f"{{ $S fsfreeze -f {shlex.quote(p)} && n={i}; }} &&\n" for i, p in enumerate(inner_first, 1)) + "true"
+    down = "".join(f'[ ! -d "$d/end" ] && $S fsfreeze -f {shlex.quote(p)} &&\n' for p in inner_first) + '[ ! -d "$d/end" ]'
     up = "\n".join(f"  $S fsfreeze -u {shlex.quote(p)} 2>/dev/null" for p in reversed(inner_first))
     text = f"""trap '' 1 13
 for t in /run /dev/shm; do d=`mktemp -d "$t/splitmount-freeze.XXXXXX" 2>/dev/null` && break; done
@@ -310,7 +309,10 @@ read word; [ "$word" = freeze ] || {{ rmdir "$d"; exit 0; }}
 timer=$!
 began=`date +%s.%N`
 if e=`{{ {down}; }} 2>&1`; then echo "frozen $began"; else
-  thaw; kill -9 $timer; rm -rf "$d"; echo "failed `echo $e`"; exit 1
+  if mkdir "$d/end" 2>/dev/null; then kill -9 $timer; else # it may have thawed what was not frozen yet
+    wait $timer; e="it took longer than {seconds} s; all is thawed again"
+  fi
+  thaw; rm -rf "$d"; echo "failed `echo $e`"; exit 1
 fi
 read word
 thaw; ended=`date +%s.%N`

@@ -24,6 +24,33 @@ make_path() { # DIRECTORY: make what is missing, each noted before it is made
   make_path "`dirname "$1"`" || return 1
   echo "$1" >> "$RUN/keep/created" && $S mkdir "$1" && $S chmod 755 "$1"
 }
+ours_there() { # DEVICE DIRECTORY: whether this run mounted that device there
+  noted=`cat "$RUN/keep/mounted" 2>/dev/null`
+  case "
+$noted
+" in *"
+$1|$2
+"*) return 0;; esac
+  return 1
+}
+inside_copy() { # DIRECTORY: whether the filesystem around it is one that this run mounted
+  above=$1
+  while [ "$above" != / ]; do
+    above=`dirname "$above"`
+    around=`mounted_at "$above"`
+    [ -z "$around" ] || break
+  done
+  ours_there "$around" "$above"
+}
+free_point() { # no files of this host may vanish under the copy that is mounted at $point
+  [ -d "$point" ] || return 0
+  if inside_copy "$point"; then return 0; fi
+  held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
+  [ -z "$held" ] || refuse "$point is not empty"
+}
+note_mount() { # DEVICE DIRECTORY: before it is mounted
+  echo "$1|$2" >> "$RUN/keep/mounted" || fail "cannot write to $RUN/keep"
+}
 drop_paths() { # DIRECTORY: remove those of its directories that we made
   [ -f "$RUN/keep/created" ] || return 0
   sort -r "$RUN/keep/created" | while read d; do

@@ -265,15 +265,9 @@ MOUNT = (
     + r"""
 is=`mounted_at "$point"`
 [ -z "$is" ] || refuse "$is is mounted at $point already"
-if [ -d "$point" ]; then
-  case `dirname "$point"`/ in
-    "$prefix"/*) ;;
-    *)
-      held=`$S ls -A "$point"` || refuse "$point cannot be looked into"
-      [ -z "$held" ] || refuse "$point is not empty";;
-  esac
-fi
+free_point
 make_path "$point" || fail "$point could not be made"
+note_mount "$node" "$point"
 mount_one "$kind" "$options" "$node" "$point"
 """
 )
@@ -341,9 +335,10 @@ for p in $points; do
     refuse "there is an entry for $p in /etc/vfstab already"
   fi
 done
-{ cat /etc/vfstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/vfstab.new" ||
+{ nawk '{print}' /etc/vfstab; echo "$mark begin"; echo "$lines"; echo "$mark end"; } > "$RUN/keep/vfstab.new" ||
   fail "the new table cannot be written"
 $S cp "$RUN/keep/vfstab.new" /etc/vfstab || fail "/etc/vfstab cannot be written"
+for l in begin end; do grep "^$mark $l\$" /etc/vfstab > /dev/null || fail "/etc/vfstab does not have the new entries"; done
 """
 
 TABLE_UNDO = r"""

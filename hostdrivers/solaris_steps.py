@@ -80,7 +80,6 @@ def _facts(request: ImportRequest, *, clear: bool = False) -> str:
                 "owner": group.system_id,
                 "diskids": " ".join(diskid for _, diskid in request.bcvs),
                 "serials": " ".join(serial for serial, _ in request.bcvs),
-                "prefix": request.prefix,
                 "temporary": "" if takeover else "-t",
                 "clear": "yes" if clear else "no",
             }
@@ -257,7 +256,7 @@ def freeze(host: HostRef, mount_points: tuple[str, ...], seconds: int) -> Comman
     """The held shell that locks UFS against writes; a sleep of its own unlocks it when nobody does."""
     refuse_system(host, mount_points)
     inner_first = sorted(mount_points, key=lambda point: (-point.count("/"), point))
-    down = "".join(f"$S lockfs -w {shlex.quote(p)} && n={i} &&\n" for i, p in enumerate(inner_first, 1))
+    down = "".join(f'[ ! -d "$d/end" ] && $S lockfs -w {shlex.quote(p)} && n={i} &&\n' for i, p in enumerate(inner_first, 1))
     up = "".join(f"  $S lockfs -u {shlex.quote(p)} > /dev/null 2>&1\n" for p in reversed(inner_first))
     text = f"""trap '' 1 13
 d=/tmp/splitmount-freeze.$$
@@ -273,8 +272,11 @@ word=`line`
 timer=$!
 n=0
 began=`now`
-if {{ {down}true; }} 2> "$d/why"; then echo "frozen $began"; else
-  thaw; kill -9 $timer; echo "failed after $n of {len(mount_points)} filesystems: `cat "$d/why"`"; rm -rf "$d"; exit 1
+if {{ {down}[ ! -d "$d/end" ]; }} 2> "$d/why"; then echo "frozen $began"; else
+  if mkdir "$d/end" 2>/dev/null; then kill -9 $timer; else # it may have thawed what was not frozen yet
+    wait $timer; echo "it took longer than {seconds} s; all is thawed again" > "$d/why"
+  fi
+  thaw; echo "failed after $n of {len(mount_points)} filesystems: `cat "$d/why"`"; rm -rf "$d"; exit 1
 fi
 word=`line`
 thaw

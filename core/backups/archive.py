@@ -21,7 +21,7 @@ from typing import Any
 
 import zstandard
 
-from core.backups.base import BackupRecord, BackupRequest, Report, RestoreRequest, TarStream
+from core.backups.base import BackupRecord, BackupRequest, Names, Report, RestoreRequest, TarStream
 from core.backups.manifest import (
     GNU,
     SUDO,
@@ -316,13 +316,14 @@ class ArchiveDriver:
             )
         return there.files
 
-    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> Names:
         """From the manifest."""
         entries = await self._manifest(self._store(transport), (record.set_name, record.id), record)
         if odd := escapes(entries):
             raise Refused(f"the backup holds names that lead out of its directory: {odd[0]!a}; nothing was restored")
         kinds = real_kinds(entries)
-        return frozenset("/" + entry.path.removeprefix("./") for entry in entries if kinds[entry.path] == "file")
+        paths = {entry.path: "/" + entry.path.removeprefix("./").rstrip("/") for entry in entries}
+        return Names(*(frozenset(p for name, p in paths.items() if kinds[name] == kind) for kind in ("file", "directory")))
 
     def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
         """One for each filesystem; names in it are those on the source."""

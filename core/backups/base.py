@@ -68,6 +68,14 @@ class BackupRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What a backup holds, by paths on the source: its regular files, and its directories."""
+
+    files: frozenset[str]
+    directories: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class TarStream:
     """One tar stream out of a backup. The source's root lies in it below `inside` ("" for the top of the archive).
 
@@ -101,7 +109,8 @@ class PutBack:
 @dataclass(frozen=True, slots=True)
 class Overwrites:
     """What a put-back comes to, measured before it: the backup, its files in scope, those that are there now, those that
-    it leaves alone; None where that could not be counted, and why.
+    it leaves alone; None where that could not be counted, and why. `astray` are the places at which files would leave the
+    set's filesystems, as sentences; None where that could not be looked for.
     """
 
     record: BackupRecord
@@ -109,6 +118,7 @@ class Overwrites:
     overwritten: int | None = None
     untouched: int | None = None
     why_unknown: str = ""
+    astray: tuple[str, ...] | None = ()
 
 
 Report = Callable[[Progress], None]
@@ -146,8 +156,8 @@ class BackupDriver(Protocol):
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         """Restore one backup into an empty or absent directory on the host; the number of files. Never overwrites."""
 
-    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
-        """Every regular file that the backup holds, by its path on the source."""
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> Names:
+        """Every regular file and every directory that the backup holds, by its path on the source."""
 
     def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
         """The backup as tar streams, outermost tree first, read where the repository can be reached (`host`: the target)."""

@@ -143,8 +143,9 @@ def mounted_or_refuse(become: str, points: Iterable[str]) -> str:
     return (
         "LC_ALL=C; export LC_ALL\n"
         + GNU
-        + "FIND=`gnu find`\nmounted() { # POINT: its filesystem is another than that of the directory above\n"
-        f'  own=`{find} "$1" -maxdepth 0 -printf %D` && up=`{find} "$1/.." -maxdepth 0 -printf %D` && [ "$own" != "$up" ] && return\n'
+        + "FIND=`gnu find` owns=\nmounted() { # POINT: its filesystem is another than that of the directory above\n"
+        f'  own=`{find} "$1" -maxdepth 0 -printf %D` && up=`{find} "$1/.." -maxdepth 0 -printf %D` && [ "$own" != "$up" ] &&\n'
+        '    { owns="$owns $own "; return; }\n'
         '  echo "refused: $1 is not a mounted filesystem here; nothing was written" >&2; exit 90\n}\n'
         + "".join(f"mounted {shlex.quote(point)}\n" for point in points)
     )
@@ -155,6 +156,44 @@ def names_command(host: str, become: str, points: Iterable[str]) -> Command:
     find = [f"{SUDO[become]}`gnu find` {shlex.quote(point)} -xdev -type f -printf '%p\\0' || exit 1" for point in points]
     return Command(
         host, "names of all files", "\n".join(["LC_ALL=C; export LC_ALL", GNU + find[0], *find[1:]]) + "\n", timeout=3600
+    )
+
+
+def stays_inside(become: str, straight: Iterable[str], tops: Iterable[str]) -> str:
+    """Script, after `mounted_or_refuse`, that refuses (90) where files would leave the filesystems that it has looked at.
+
+    What is there of `straight` is no link and lies on one of them; so does every directory at and below each of `tops`.
+    """
+    find = f'{SUDO[become]}"$FIND"'
+    return (
+        "astray() {\n"
+        '  echo "refused: $1; nothing was written" >&2; exit 90\n}\n'
+        "straight() { # PATH: what is there now is no link, and no filesystem of others\n"
+        f"  at=$1; set -- x`{find} \"$1\" -maxdepth 0 -printf '%y %D' 2>/dev/null`\n"
+        '  case $1 in x) return;; xl) astray "$at is a symbolic link here: what is written would follow it";; esac\n'
+        '  case $owns in *" $2 "*) ;; *) astray "$at lies on another filesystem here";; esac\n}\n'
+        "alone() { # PATH: below it is no filesystem of others\n"
+        f'  [ -n "`{find} "$1" -maxdepth 0 -printf %y 2>/dev/null`" ] || return 0\n'
+        f'  odd=`{{ {find} "$1" -xdev -type d -printf \'%D %p\\n\'; echo "@@ $?"; }} |\n'
+        '    awk \'$0 == "@@ 0" || index("\'"$owns"\'", " " $1 " ") {next}\n'
+        '      $1 == "@@" || (NF > 1 && $1 ~ /^[0-9]+$/) {print}\'`\n'
+        "  case $odd in '') ;; @@*) astray \"$1 cannot be looked through\";;\n"
+        '    *) astray "another filesystem is mounted here: `echo "$odd" | sed \'s/^[0-9]* //; 1q\'`";; esac\n}\n'
+        + "".join(f"straight {shlex.quote(path)}\n" for path in straight)
+        + "".join(f"alone {shlex.quote(path)}\n" for path in tops)
+    )
+
+
+def shape_command(host: str, become: str, points: Iterable[str]) -> Command:
+    """All that is no regular file below each of these directories, on its filesystem alone: kind, filesystem and name, a zero byte.
+
+    The first row of each is the directory's own; a filesystem that is mounted below it is one row, of another number.
+    """
+    find = [
+        f"{SUDO[become]}`gnu find` {shlex.quote(point)} -xdev ! -type f -printf '%y %D %p\\0' || exit 1" for point in points
+    ]
+    return Command(
+        host, "links and filesystems", "\n".join(["LC_ALL=C; export LC_ALL", GNU + find[0], *find[1:]]) + "\n", timeout=3600
     )
 
 

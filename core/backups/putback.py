@@ -1,15 +1,17 @@
 """Files of a backup put back where they were: onto mounted filesystems of a host, what is there with the same names overwritten.
 
-Nothing is removed: a file that the backup does not know stays. Every file that was written is read back and compared.
+Nothing is removed: a file that the backup does not know stays. Nothing is written outside the filesystems of the set: where a
+link, or a filesystem of others, stands today in the place of a directory of the backup, all is refused. Every file that was
+written is read back and compared.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 
-from core.backups.base import BackupDriver, BackupRecord, PutBack, Report, TarStream
+from core.backups.base import BackupDriver, BackupRecord, Names, PutBack, Report, TarStream
 from core.backups.manifest import (
     SUDO,
     Entry,
@@ -18,10 +20,12 @@ from core.backups.manifest import (
     names_command,
     parse_tree_digest,
     real_kinds,
+    shape_command,
+    stays_inside,
     tree_digest_command,
 )
 from core.backups.streams import Meter, ended_well, entries_of, pour
-from core.errors import CommandFailed, Refused
+from core.errors import CommandFailed, ParseError, Refused
 from core.transport import Command, Effect, Guard, Transport
 
 
@@ -36,33 +40,67 @@ def tops(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(p for p in rows if not within(p, [q for q in rows if q != p]))
 
 
-def in_scope(names: frozenset[str], paths: tuple[str, ...]) -> frozenset[str]:
-    """The files that are put back. Refused names a path of which the backup has nothing."""
+def in_scope(names: Names, paths: tuple[str, ...]) -> Names:
+    """The files that are put back, and their directories. Refused names a path of which the backup has nothing."""
     for path in paths:
-        if not any(within(name, (path,)) for name in names):
+        if not any(within(name, (path,)) for name in names.files):
             raise Refused(f"the backup has nothing at {path!a}; nothing was restored")
-    return frozenset(name for name in names if within(name, paths)) if paths else names
+    if not paths:
+        return names
+    return Names(*(frozenset(name for name in some if within(name, paths)) for some in (names.files, names.directories)))
 
 
 async def present(transport: Transport, host: str, become: str, points: tuple[str, ...]) -> frozenset[str]:
     """The regular files that are below these mount points now."""
+    rows = await _rows(transport, names_command(host, become, points), "what would be overwritten could not be counted")
+    return frozenset(rows)
+
+
+async def _rows(transport: Transport, command: Command, otherwise: str) -> list[str]:
+    """What a read prints, each row ended by a zero byte. CommandFailed, with these words, when it did not end well."""
     whole = b""
-    async with transport.stream(names_command(host, become, points)) as stream:
+    async with transport.stream(command) as stream:
         while data := await stream.read():
             whole += data
         result = await stream.finish()
-    ended_well(result, "what would be overwritten could not be counted")
-    return frozenset(name.decode("utf-8", "surrogateescape") for name in whole.split(b"\0") if name)
+    ended_well(result, otherwise)
+    return [row.decode("utf-8", "surrogateescape") for row in whole.split(b"\0") if row]
+
+
+async def look_astray(transport: Transport, what: PutBack, directories: frozenset[str]) -> tuple[str, ...]:
+    """Where the files would leave the set's filesystems as they are now, as sentences; `directories` of the backup, in scope."""
+    points = [what.prefix + tree for tree in what.trees]
+    command = shape_command(what.host, what.become, points)
+    rows = [row.split(" ", 2) for row in await _rows(transport, command, "links could not be looked for; nothing was written")]
+    if odd := [row for row in rows if len(row) != 3 or len(row[0]) != 1 or not row[1].isdigit()]:
+        raise ParseError(what.host, command.title, "not a kind, a filesystem and a name", " ".join(odd[0]))
+    return tuple(astray(what, directories, [(kind, number, path) for kind, number, path in rows]))
+
+
+def astray(what: PutBack, directories: frozenset[str], rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """The rows of `shape_command` through which files would be written elsewhere, as sentences. Pure."""
+    points, rows = {what.prefix + tree for tree in what.trees}, list(rows)
+    own = {number for _, number, path in rows if path in points}
+    for kind, number, path in rows:
+        name = path.removeprefix(what.prefix)
+        above = any(within(wanted, (name,)) for wanted in what.paths)
+        if kind == "l" and (above or name in directories):
+            yield f"{path!a} is a symbolic link today, and a directory in the backup"
+        elif kind == "d" and number not in own and (above or not what.paths or within(name, what.paths)):
+            yield f"{path!a} is a filesystem of its own today, which is not of this backup"
 
 
 def command_of(what: PutBack, stream: TarStream) -> Command:
-    """The tar that writes one stream; it refuses, in the same shell, where a mount point is no mounted filesystem."""
-    members = [member for top in _selected(what, stream) if (member := _member(stream, top))]
+    """The tar that writes one stream; it refuses, in the same shell, where it would write to other filesystems than these."""
+    selected = _selected(what, stream)
+    members = [member for top in selected if (member := _member(stream, top))]
     points = [what.prefix + tree for tree in what.trees if within(tree, stream.trees)]
+    between = dict.fromkeys(what.prefix + path for top in selected for path in _between(what, top))
+    inside = stays_inside(what.become, between, [what.prefix + top for top in selected])
     strip = f" --strip-components={stream.inside.count('/') + 1}" if stream.inside else ""
     flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
     text = (
-        f"{mounted_or_refuse(what.become, points)}exec {SUDO[what.become]}`gnu tar` {flags}{strip} -C {shlex.quote(what.prefix or '/')}"
+        f"{mounted_or_refuse(what.become, points)}{inside}exec {SUDO[what.become]}`gnu tar` {flags}{strip} -C {shlex.quote(what.prefix or '/')}"
         f" -- {' '.join(shlex.quote(member) for member in members)}\n"
     )
     return Command(what.host, f"put back {stream.title}", text, Effect.CHANGE, guard=Guard.MOUNTED)
@@ -83,22 +121,34 @@ def _selected(what: PutBack, stream: TarStream) -> tuple[str, ...]:
     return tops([*inner, *(path for path, tree in holder.items() if tree in stream.trees)])
 
 
+def _between(what: PutBack, top: str) -> list[str]:
+    """The directories between a tree and what is wanted of it, outermost first, and that itself; none for a whole tree."""
+    tree = max((t for t in what.trees if within(top, (t,))), key=len, default="/").rstrip("/")
+    words = top[len(tree) :].strip("/").split("/")
+    return [f"{tree}/{'/'.join(words[:n])}" for n in range(1, len(words) + 1) if words != [""]]
+
+
 def _member(stream: TarStream, path: str) -> str:
     return f"{stream.inside}/{path.strip('/')}".strip("/")
 
 
-async def ensure_mounted(transport: Transport, what: PutBack) -> None:
-    """Refused unless every mount point of the scope is a mounted filesystem of the host; a read."""
+async def ensure_fit(transport: Transport, driver: BackupDriver, record: BackupRecord, what: PutBack) -> frozenset[str]:
+    """The files to put back. Refused unless every mount point is a mounted filesystem, and nothing leads out of them; reads."""
     points = [what.prefix + tree for tree in what.trees]
     result = await transport.run(Command(what.host, "look that all is mounted", mounted_or_refuse(what.become, points)))
     if result.exit_status == 90:
         raise Refused(f"{what.host}: {result.stderr.strip()}")
     ended_well(result, "nothing was written")
+    held = in_scope(await driver.names(transport, what.reader, what.reader_become, record), what.paths)
+    if odd := await look_astray(transport, what, held.directories):
+        raise Refused(f"{what.host}: {'; '.join(odd[:5])}; nothing was written")
+    return held.files
 
 
-async def put_back(transport: Transport, driver: BackupDriver, record: BackupRecord, what: PutBack, report: Report) -> int:
-    """Pour every stream that holds something of the scope, then compare each file that was written; the number of files."""
-    wanted = in_scope(await driver.names(transport, what.reader, what.reader_become, record), what.paths)
+async def put_back(
+    transport: Transport, driver: BackupDriver, record: BackupRecord, what: PutBack, wanted: frozenset[str], report: Report
+) -> int:
+    """Pour every stream that holds something of the scope, then compare each of the files of `ensure_fit`; their number."""
     meter, said, expected = Meter(report, record.bytes), "", dict[str, str]()
     for stream in driver.tars(what.reader, what.reader_become, record):
         if not _selected(what, stream):

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
+from core.backups.base import BackupRecord, BackupRequest, Names, Progress, Report, RestoreRequest, TarStream
 from core.backups.manifest import Counted, added, count_trees, empty_directory, plain_directory
 from core.backups.streams import answered
 from core.errors import CommandFailed, OutcomeUnknown, ParseError, Refused
@@ -292,17 +292,19 @@ class ResticDriver:
         report(Progress(there.bytes, there.bytes, there.files))
         return there.files
 
-    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> Names:
         """From the snapshot's own listing; what lies outside its trees is none of the set's."""
         command = self._read(host, become, "list the snapshot", "ls", "--json", record.id)
-        out, rest = set[str](), b""
+        found: dict[str, set[str]] = {"file": set(), "dir": set()}
+        rest = b""
         async with transport.stream(command) as stream:
             while data := await stream.read():
                 *lines, rest = (rest + data).split(b"\n")
-                out |= _files(host, lines, record.facts)
+                _name(host, lines, record.facts, found)
             result = await stream.finish()
         _good(result)
-        return frozenset(out | _files(host, [rest], record.facts))
+        _name(host, [rest], record.facts, found)
+        return Names(frozenset(found["file"]), frozenset(found["dir"]))
 
     def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
         """The whole snapshot in one stream: restic dumps a directory with all that was mounted below it."""
@@ -322,19 +324,17 @@ async def _pieces(command: Command, transport: Transport) -> AsyncIterator[bytes
     _good(result)
 
 
-def _files(host: str, lines: list[bytes], trees: Mapping[str, str]) -> set[str]:
-    """The regular files in these lines of a listing, by their paths on the source."""
-    out = set()
+def _name(host: str, lines: list[bytes], trees: Mapping[str, str], found: Mapping[str, set[str]]) -> None:
+    """Add what these lines of a listing tell, by its kind, each by its path on the source."""
     for line in lines:
         node = _json(line.decode("utf-8", "surrogateescape"))
         if line.strip() and "struct_type" not in node:
             raise ParseError(host, "restic ls", "not an object of a listing", line.decode("utf-8", "replace"))
-        path = str(node.get("path", ""))
+        path, kind = str(node.get("path", "")), str(node.get("type", ""))
         tops = [mounted for mounted in trees if _below(path, mounted)]
-        if node.get("type") == "file" and tops:
+        if kind in found and tops:
             top = max(tops, key=len)
-            out.add(trees[top].rstrip("/") + path[len(top.rstrip("/")) :])
-    return out
+            found[kind].add(trees[top].rstrip("/") + path[len(top.rstrip("/")) :])
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ async def test_a_backup_with_restic_leaves_its_secrets_where_they_stand(tmp_path
                 names = await driver.names(transport, "alpha", "", record)
                 into = RestoreRequest("web", record.id, "alpha", f"{work}/into", f"{work}/jobs/r-2")
                 await driver.restore(transport, into, lambda progress: None)
-                said += [json.dumps(to_json([record, *listed, *names]))]
+                said += [json.dumps(to_json([record, *listed, *names.files]))]
             except SplitmountError as error:
                 said += [str(error), error.title]
                 failed = True

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.arrays.base import SplitMark, whether_split
-from core.backups.base import BackupRecord, BackupRequest, Progress, Report, RestoreRequest, TarStream
+from core.backups.base import BackupRecord, BackupRequest, Names, Progress, Report, RestoreRequest, TarStream
 from core.errors import CommandFailed, ReadOnlyRefused, TransportError
 from core.hosts import BLOCK, HostRef, ImportRequest, Mount, OwnGroup, Places
 from core.model import (
@@ -373,8 +373,8 @@ class ToyBackup:
     async def restore(self, transport: Transport, request: RestoreRequest, report: Report) -> int:
         return 0
 
-    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> frozenset[str]:
-        return frozenset()
+    async def names(self, transport: Transport, host: str, become: str, record: BackupRecord) -> Names:
+        return Names(frozenset(), frozenset())
 
     def tars(self, host: str, become: str, record: BackupRecord) -> tuple[TarStream, ...]:
         return ()

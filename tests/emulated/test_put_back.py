@@ -13,11 +13,20 @@ from hostdrivers.emulated.estate import Family
 from tests.emulated.bench import NAMES, Bench, bench
 from tests.emulated.test_moments import damage, source_files
 
+DIRECTORY = "directory"  # with a file in it, on every filesystem
+
 
 @pytest.fixture(params=NAMES)
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench, Family, str]]:
     """An estate of one family with a backup of this night, its mirrors up again and the source running on."""
     with bench(tmp_path, (request.param,)) as made:
+        source = made.family(request.param).source
+
+        def write() -> None:
+            for point in source.mounts:
+                source.write_file(f"{point}/{DIRECTORY}/file", b"in a directory")
+
+        made.running.do(write)
         end = made.run(PlanRequest("backup", request.param))
         assert end.exit_code == 0, end.message
         yield made, made.family(request.param), made.engine.backups(request.param).result()[0].id
@@ -86,3 +95,28 @@ def test_a_path_that_the_backup_does_not_have_is_refused(kept: tuple[Bench, Fami
     made, family, backup = kept
     with pytest.raises(Refused, match="the backup has nothing at"):
         made.plan(PlanRequest("restore", family.set_name, backup=backup, paths=paths))
+
+
+def test_a_link_in_the_place_of_a_directory_of_the_backup_is_refused_and_nothing_is_written(
+    kept: tuple[Bench, Family, str],
+) -> None:
+    made, family, backup = kept
+    tree = family.source.root
+    point = max(family.source.mounts, key=len)
+    name = f"{point}/{DIRECTORY}"
+    request = PlanRequest("restore", family.set_name, backup=backup)
+    plan = made.plan(request)
+
+    def move() -> None:
+        tree.mkdir("/moved", True)
+        tree.remove(name, True)
+        tree.symlink("/moved", name)
+        family.source.sync()
+
+    made.running.do(move)
+    before = source_files(made, family)
+    with pytest.raises(Refused, match=rf"STAYS_INSIDE .*'{name}' is a symbolic link today, and a directory in the backup"):
+        made.plan(request)
+    end = made.finish(made.engine.start(plan, confirmed=family.set_name).result())
+    assert (end.exit_code, "is a symbolic link today" in end.message) == (3, True), end.message
+    assert source_files(made, family) == before

@@ -18,7 +18,7 @@ from core.arrays.qemu import QemuArray
 from core.arrays.symmetrix import SymmetrixArray
 from core.backups.archive import ArchiveDriver
 from core.backups.manifest import count_trees, from_lines, parse_tree_digest
-from core.backups.restic import ResticDriver, _files, _hear, _Held, _listed
+from core.backups.restic import ResticDriver, _hear, _Held, _listed, _name
 from core.config import parse
 from core.errors import CommandFailed, ConfigError, ParseError, Refused, TransportError
 from core.hosts import HostRef
@@ -163,7 +163,9 @@ def _rows(data: bytes) -> tuple[SeedRow, ...]:
 def _restic(data: bytes) -> object:
     lines = data.split(b"\n")
     _listed("fuzz", lines, ("/srv/web",), _Held())
-    return _files("fuzz", lines, {"/srv/web": "/srv/web"})
+    found: dict[str, set[str]] = {"file": set(), "dir": set()}
+    _name("fuzz", lines, {"/srv/web": "/srv/web"}, found)
+    return found
 
 
 def _recover(data: bytes) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -206,6 +207,28 @@ class HostContract:
         assert len(there) > 5
         await subject.down()
         unchanged(before, await subject.facts(subject.target))
+
+    @pytest.mark.parametrize("takeover", [False, True], ids=["below a prefix", "where the source has it"])
+    async def test_files_of_the_target_never_vanish_under_a_copy(self, subject: Subject, takeover: bool) -> None:
+        subject.split()
+        requests = await subject.requests(takeover=takeover)
+        chain = subject.chain(requests)
+        points = [m.mount_point for r in requests for m in r.mounts]
+        for step in chain[: -len(points)]:
+            await subject.must(step)
+        for step, point in zip(chain[-len(points) :], points, strict=True):
+            file, title = shlex.quote(f"{point}/own"), "a file of its own"
+            make = f"mkdir -p {shlex.quote(point)}; echo of the target > {file}\n"
+            made = Command(subject.target.name, title, make, Effect.CHANGE, guard=Guard.OWN_DIRECTORY)
+            if not any(point.startswith(other + "/") for other in points):
+                await subject.send(made)
+                refused = await subject.send(step.command)
+                assert (refused.exit_status, "is not empty" in refused.stderr) == (90, True), (step.id, refused.stderr)
+                await subject.send(replace(made, text=f"rm {file}\n"))
+            elif takeover:
+                await subject.send(made)  # in a directory of the copy itself: nobody's files vanish
+            await subject.must(step)
+        await subject.down()
 
     async def test_an_undo_of_what_was_never_done_does_nothing(self, subject: Subject) -> None:
         subject.split()

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from core.errors import ParseError, Refused
 from core.hosts import HostRef, ImportRequest, Mount, OwnGroup
 from core.plan import Step
-from core.transport import bind
+from core.transport import Command, bind
 from hostdrivers.emulated.estate import text_files
 from hostdrivers.emulated.hpux import Hpux, identity_on, put_identity
 from hostdrivers.emulated.machine import Slot
 from hostdrivers.emulated.witness import digests
 from hostdrivers.hpux import HpuxDriver
-from hostdrivers.hpux_discovery import bdf, blocks, identity, labelled, lvmtab, minors
+from hostdrivers.hpux_discovery import _physical, bdf, blocks, identity, labelled, lvmtab, minors
 from hostdrivers.hpux_steps import map_of
+from hostdrivers.report import Report
 from tests.hostdrivers.machines import MemoryDisk, complaints, facts, run, step
 
 MB = 1 << 20
@@ -151,6 +152,9 @@ def test_documented_output_is_read() -> None:
         "   --- Physical volumes ---\n   PV Name                     /dev/dsk/c8t0d0\n   PV Name                     /dev/dsk/c9t0d0 Alternate Link\n"
         "   PV Status                   available                \n   Total PE                    13       \n"
     )
+    assert "/dev/dsk/c9t0d0 Alternate Link" in text
+    (physical,) = _physical(Report("hpprod", {}), "vg_new", 16 * MB, text, {"/dev/dsk/c8t0d0": "790C2000"})
+    assert (physical.path, physical.device_serial, physical.size) == ("/dev/dsk/c8t0d0", "790C2000", 13 * 16 * MB)
     (group,) = blocks(text, "VG Name")
     assert labelled(group)["VG Status"] == "available, exclusive"
     assert labelled(group)["PE Size (Mbytes)"] == "16"
@@ -310,6 +314,26 @@ async def test_a_bcv_in_use_is_refused_and_its_files_are_not_removed(pair: Pair)
     assert undo.exit_status == 90
 
 
+def by_old_names(host: Hpux, group: str) -> None:
+    """A group that was made before the host knew persistent names, and never run through vgdsf."""
+    known = host.groups[group]
+    known.disks = [host.block_names(host._slot(disk))[-1] for path in known.disks if (disk := host.device(path))]
+    assert all(path.startswith("/dev/dsk/") for path in known.disks)
+    host._write_table()
+
+
+async def test_a_bcv_in_a_group_that_the_table_has_by_its_old_name_is_in_use(pair: Pair) -> None:
+    pair.split()
+    request = await pair.request()
+    await pair.up(request)
+    by_old_names(pair.target, "vgedm2_b")
+    code, err = await pair.do(DRIVER.attach(pair.ref, ("790C2000",)))
+    assert (code, "is in group vgedm2_b" in err) == (90, True), err
+    assert (await step(pair.target, pair.done[0].undo, pair.values)).exit_status == 90
+    again = await step(pair.target, DRIVER.import_group(pair.ref, replace(request, new_name="vgother")).command, pair.values)
+    assert (again.exit_status, "is in group vgedm2_b" in again.stderr) == (90, True), again.stderr
+
+
 async def test_volumes_without_numbers_and_groups_that_were_not_active_are_refused_before_anything_is_sent(pair: Pair) -> None:
     request = await pair.request()
     nameless = replace(request.group, volumes=tuple(replace(v, number=0) for v in request.group.volumes))
@@ -343,6 +367,18 @@ async def test_a_group_stops_and_starts_on_its_own_host_and_a_busy_one_is_said(p
     assert len(pair.source.mounts) == 4
 
 
+async def test_a_group_that_the_table_has_by_old_names_stops_and_starts_where_devices_have_new_ones_too(pair: Pair) -> None:
+    pair.source.agile = True
+    for slot in pair.source.slots:
+        pair.source._make_files(slot)
+    by_old_names(pair.source, "vgedm2")
+    mine = await own(pair)
+    for one in (DRIVER.stop_group(pair.ref, mine), DRIVER.start_group(pair.ref, mine)):
+        result = await step(pair.source, one.command, {})
+        assert result.exit_status == 0, result.stderr
+    assert len(pair.source.mounts) == 4
+
+
 async def test_a_group_that_came_back_with_the_copys_id_is_imported_again_under_its_names(pair: Pair) -> None:
     mine = await own(pair)
     assert (await step(pair.source, DRIVER.stop_group(pair.ref, mine).command, {})).exit_status == 0
@@ -351,6 +387,57 @@ async def test_a_group_that_came_back_with_the_copys_id_is_imported_again_under_
     result = await step(pair.source, DRIVER.start_group(pair.ref, mine).command, {})
     assert result.exit_status == 0, result.stderr
     assert sorted(m.device for m in pair.source.mounts.values()) == [f"/dev/vgedm2/lvt8d{n}" for n in range(2, 6)]
+
+
+async def came_back(pair: Pair) -> Command:
+    """The group is stopped, and its disks carry the id of the copy; how it is started again, by one who does not wait for a lock."""
+    mine = await own(pair)
+    assert (await step(pair.source, DRIVER.stop_group(pair.ref, mine).command, {})).exit_status == 0
+    for disk in pair.stds:
+        put_identity(disk, identity_on(disk)[0], "cd" * 8)
+    command = DRIVER.start_group(pair.ref, mine).command
+    assert command is not None
+    return replace(command, prelude=command.prelude.replace("sleep 1", ":"))
+
+
+async def test_a_group_is_not_exported_while_another_import_holds_the_lock(pair: Pair) -> None:
+    start = await came_back(pair)
+    table = pair.source.read_file("/etc/lvmtab")
+    pair.source.root.mkdir("/var/tmp/splitmount/minor.lock", True)
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "another import holds" in result.stderr) == (90, True), result.stderr
+    assert pair.source.read_file("/etc/lvmtab") == table
+    assert pair.source.root.exists("/var/tmp/splitmount/minor.lock"), "it is the other's"
+    await run(pair.source, "rmdir /var/tmp/splitmount/minor.lock")
+    assert (await step(pair.source, start, {})).exit_status == 0
+    assert not pair.source.root.exists("/var/tmp/splitmount/minor.lock")
+    assert len(pair.source.mounts) == 4
+
+
+async def test_a_group_that_was_exported_and_no_more_is_imported_by_the_next_try_and_by_no_other_run(pair: Pair) -> None:
+    start = await came_back(pair)
+    died = start.text.replace('register "$old"', "exit 7; register").replace("rmdir", ":")
+    result = await step(pair.source, replace(start, text=died), {})
+    assert (result.exit_status, "vgedm2" in pair.source.groups) == (7, False), result.stderr
+    await run(pair.source, "rm -rf /var/tmp/splitmount/minor.lock; mkdir -p /dev/vgedm2; echo > /dev/vgedm2/group")
+    kept = "/var/tmp/splitmount/runs/r1/keep/map-vgedm2"
+    await run(pair.source, f"mv {kept} /tmp/map")
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "there is no group vgedm2" in result.stderr) == (90, True), result.stderr
+    await run(pair.source, f"mv /tmp/map {kept}")
+    result = await step(pair.source, start, {})
+    assert result.exit_status == 0, result.stderr
+    assert sorted(m.device for m in pair.source.mounts.values()) == [f"/dev/vgedm2/lvt8d{n}" for n in range(2, 6)]
+
+
+async def test_a_device_of_an_exported_group_that_is_in_another_by_now_is_refused(pair: Pair) -> None:
+    start = await came_back(pair)
+    died = start.text.replace('register "$old"', "exit 7; register").replace("rmdir", ":")
+    assert (await step(pair.source, replace(start, text=died), {})).exit_status == 7
+    await run(pair.source, "rm -rf /var/tmp/splitmount/minor.lock")
+    pair.source.create_group("vgother", ["c3t8d2"], 4 * MB)
+    result = await step(pair.source, start, {})
+    assert (result.exit_status, "is in vgother, not in vgedm2" in result.stderr) == (90, True), result.stderr
 
 
 async def test_entries_of_a_takeover_are_added_once_and_removed_exactly(pair: Pair) -> None:

@@ -1,0 +1,145 @@
+"""Files of a backup go onto the filesystems of the set and nowhere else: real tar, real mounts in a namespace of its own."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from core.backups.base import PutBack, TarStream
+from core.backups.manifest import shape_command
+from core.backups.putback import astray, command_of
+
+NAMESPACE = ("unshare", "--map-root-user", "--mount") if shutil.which("unshare") else ()
+AS_IT_WAS = "of the backup"
+TODAY = "of today, and not of the set"
+
+
+def can_mount() -> bool:
+    return (
+        bool(NAMESPACE)
+        and not subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode
+    )
+
+
+needs_mount = pytest.mark.skipif(not can_mount(), reason="no namespace of mounts (unshare -r -m)")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A tree `data`, its backup `old.tar` with names as the archive driver has them, and a directory outside."""
+    conf = tmp_path / "data" / "app" / "conf"
+    conf.mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (conf / "server.cfg").write_text(AS_IT_WAS)
+    (tmp_path / "data" / "logs").mkdir()
+    subprocess.run(["tar", "-C", "/", "-cf", str(tmp_path / "old.tar"), str(tmp_path / "data")[1:]], check=True)
+    return tmp_path
+
+
+def what_of(place: Path, paths: Sequence[str], trees: Sequence[str] = ("data",)) -> PutBack:
+    whole = tuple(f"{place}/{tree}" for tree in trees)
+    return PutBack("b", "here", "", "", whole, "here", "", tuple(f"{place}/{path}" for path in paths))
+
+
+def poured(place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",), shell: str = "sh") -> tuple[int, str, str]:
+    """Make the tree a filesystem, bring about what is there today, restore; exit status, errors, and all that is there then."""
+    what = what_of(place, paths, trees)
+    stream = TarStream("data-0", "", what.trees, lambda transport: iter(()))  # type: ignore[arg-type,return-value]
+    (place / "put").write_text(command_of(what, stream).script)
+    show = "find data outside -printf '%y %p\\n' | sort; find data outside -type f | sort | xargs cat"
+    script = f"""cd {shlex.quote(str(place))}; cp -a data kept
+mount -t tmpfs none data; cp -a kept/. data; {today}
+{shell} put < old.tar; code=$?
+{show}; exit $code
+"""
+    done = subprocess.run([*NAMESPACE, "sh", "-c", script], capture_output=True, text=True)
+    return done.returncode, done.stderr, done.stdout
+
+
+LINK = f"rm -r data/app/conf; ln -s ../../outside data/app/conf; echo {TODAY!r} > outside/server.cfg"
+MOUNT = f"rm data/app/conf/*; mount -t tmpfs none data/app/conf; echo {TODAY!r} > data/app/conf/server.cfg"
+
+
+@needs_mount
+@pytest.mark.parametrize("shell", [s for s in ("dash", "mksh", "posh", "bash") if shutil.which(s)])
+@pytest.mark.parametrize("path", ["data/app/conf/server.cfg", "data/app/conf"])
+def test_a_link_on_the_way_to_a_path_is_refused_and_what_it_leads_to_stays(place: Path, path: str, shell: str) -> None:
+    code, said, there = poured(place, LINK, path, shell=shell)
+    assert (code, "is a symbolic link here" in said) == (90, True), said
+    assert TODAY in there
+    assert AS_IT_WAS not in there
+
+
+@needs_mount
+@pytest.mark.parametrize("shell", [s for s in ("dash", "mksh", "posh", "bash") if shutil.which(s)])
+@pytest.mark.parametrize("paths", [(), ("data/app",), ("data/app/conf",), ("data/app/conf/server.cfg",)])
+def test_a_filesystem_of_others_in_the_tree_is_refused_and_its_files_stay(
+    place: Path, paths: tuple[str, ...], shell: str
+) -> None:
+    code, said, there = poured(place, MOUNT, *paths, shell=shell)
+    assert (code, f"{place}/data/app/conf" in said) == (90, True), said
+    assert TODAY in there
+    assert AS_IT_WAS not in there
+
+
+@needs_mount
+def test_what_lies_beside_them_comes_back_and_so_does_what_is_missing(place: Path) -> None:
+    more = f"mkdir data/new; mount -t tmpfs none data/new; {LINK}; mkdir data/app/other; echo x > data/logs/x"
+    assert poured(place, more, "data/logs")[0] == 0
+    (place / "again").mkdir()
+    code, said, there = poured(place, "rm -r data/app", "data/app/conf/server.cfg")
+    assert (code, said) == (0, "")
+    assert AS_IT_WAS in there
+
+
+@needs_mount
+def test_a_filesystem_of_the_set_inside_another_is_none_of_others(place: Path) -> None:
+    code, said, there = poured(
+        place, "mount -t tmpfs none data/logs; echo changed > data/app/conf/server.cfg", trees=("data", "data/logs")
+    )
+    assert (code, said) == (0, "")
+    assert AS_IT_WAS in there
+
+
+# --- the look before ----------------------------------------------------------------------------------------------------
+
+
+def looked(place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",)) -> list[str]:
+    """What the preview says of the tree as it is today."""
+    what = what_of(place, paths, trees)
+    (place / "look").write_text(shape_command("here", "", what.trees).script)
+    script = f"cd {shlex.quote(str(place))}; cp -a data kept; mount -t tmpfs none data; cp -a kept/. data; {today}; sh look"
+    done = subprocess.run([*NAMESPACE, "sh", "-c", script], capture_output=True, check=True)
+    rows = [row.decode().split(" ", 2) for row in done.stdout.split(b"\0") if row]
+    directories = frozenset(f"{place}/data/{name}".rstrip("/") for name in ("", "app", "app/conf", "logs"))
+    found = astray(what, directories, [(kind, number, path) for kind, number, path in rows])
+    return [line.replace(f"{place}/", "") for line in found]
+
+
+@needs_mount
+def test_the_preview_names_each_link_and_each_filesystem_through_which_files_would_go_elsewhere(place: Path) -> None:
+    link, mount = "'data/app/conf' is a symbolic link today", "'data/app/conf' is a filesystem of its own today"
+    for today, sentence in ((LINK, link), (MOUNT, mount)):
+        for number, paths in enumerate(((), ("data/app",), ("data/app/conf",), ("data/app/conf/server.cfg",))):
+            shutil.rmtree(place / "kept", ignore_errors=True)
+            (found,) = looked(place, today, *paths)
+            assert found.startswith(sentence), (number, found)
+    shutil.rmtree(place / "kept")
+    assert looked(place, MOUNT, "data/logs") == []
+
+
+@needs_mount
+def test_a_link_that_is_no_directory_of_the_backup_and_a_filesystem_of_the_set_are_nothing_to_the_preview(place: Path) -> None:
+    harmless = "ln -s /etc data/current; ln -s conf data/app/now; mount -t tmpfs none data/logs"
+    assert looked(place, harmless, trees=("data", "data/logs")) == []
+
+
+@pytest.fixture(autouse=True)
+def tidy(tmp_path: Path) -> Iterator[None]:
+    yield
+    shutil.rmtree(tmp_path, ignore_errors=True)
