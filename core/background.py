@@ -89,9 +89,9 @@ class Backgrounds:
         trees = trees_of(record.paths, request.paths)
         what = PutBack(record.id, source.name, source.become, "", trees, reader.name, reader.become, request.paths)
         try:
-            odd = await look_astray(self.transport, what, names.directories)
+            odd, apart = await look_astray(self.transport, what, names)
             there = await present(self.transport, source.name, source.become, trees)
         except SplitmountError as error:
             return Overwrites(record, len(names.files), why_unknown=str(error), astray=None)
         there = frozenset(n for n in there if within(n, request.paths)) if request.paths else there
-        return Overwrites(record, len(names.files), len(names.files & there), len(there - names.files), astray=odd)
+        return Overwrites(record, len(names.files), len(names.files & there), len(there - names.files), astray=odd, apart=apart)

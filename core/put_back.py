@@ -60,7 +60,9 @@ def _stays_inside(context: Context, held: Overwrites) -> Condition:
         sentence = f"whether files would be written outside the set's filesystems is unknown: {held.why_unknown}"
         return Condition("STAYS_INSIDE", where, sentence, Verdict.UNKNOWN, at)
     if not held.astray:
-        return Condition("STAYS_INSIDE", where, "all that is written lies on the set's own filesystems", Verdict.MET, at)
+        alone = f"; left alone, since the backup has nothing of it: {', '.join(held.apart)}" if held.apart else ""
+        sentence = f"all that is written lies on the set's own filesystems{alone}"
+        return Condition("STAYS_INSIDE", where, sentence, Verdict.MET, at)
     more = f"; and {len(held.astray) - 5} more" if len(held.astray) > 5 else ""
     return Condition(
         "STAYS_INSIDE", where, "; ".join(held.astray[:5]) + more, Verdict.NOT_MET, at,
@@ -87,7 +89,9 @@ def _put_back(context: Context, held: Overwrites, *, on_source: bool) -> Step:
     ref, target = drivers.source_ref if on_source else drivers.target_ref, drivers.target_ref
     prefix = "" if on_source else _prefix(context)
     trees = trees_of(record.paths, context.request.paths)
-    what = PutBack(record.id, ref.name, ref.become, prefix, trees, target.name, target.become, context.request.paths)
+    what = PutBack(
+        record.id, ref.name, ref.become, prefix, trees, target.name, target.become, context.request.paths, held.apart
+    )
     commands = commands_of(drivers.backup, record, what)
     shown = replace(commands[0], text="\n".join(c.text for c in commands)) if commands else None
     title = f"Put back {held.files} files of the backup onto {', '.join(prefix + tree for tree in trees)}"

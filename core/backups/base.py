@@ -93,7 +93,8 @@ class PutBack:
     """Which files of a backup go where. `prefix` stands before every mount point of the source on `host` ("" on the source itself).
 
     `trees` are the mount points of the source, outermost first; `paths` are files and directories of the source, none for all.
-    `reader` is the host that reaches the repository.
+    `reader` is the host that reaches the repository. `apart` are filesystems of others below the trees, of which the backup has
+    nothing: they are left alone, and nothing is written to any other.
     """
 
     backup: str
@@ -104,13 +105,14 @@ class PutBack:
     reader: str
     reader_become: str
     paths: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Overwrites:
     """What a put-back comes to, measured before it: the backup, its files in scope, those that are there now, those that
     it leaves alone; None where that could not be counted, and why. `astray` are the places at which files would leave the
-    set's filesystems, as sentences; None where that could not be looked for.
+    set's filesystems, as sentences; None where that could not be looked for. `apart` is as in `PutBack`.
     """
 
     record: BackupRecord
@@ -119,6 +121,7 @@ class Overwrites:
     untouched: int | None = None
     why_unknown: str = ""
     astray: tuple[str, ...] | None = ()
+    apart: tuple[str, ...] = ()
 
 
 Report = Callable[[Progress], None]

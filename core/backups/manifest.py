@@ -159,11 +159,18 @@ def names_command(host: str, become: str, points: Iterable[str]) -> Command:
     )
 
 
-def stays_inside(become: str, straight: Iterable[str], tops: Iterable[str]) -> str:
+def _literal(path: str) -> str:
+    """A path as a pattern that only itself fits."""
+    return re.sub(r"([][*?\\])", r"\\\1", path)
+
+
+def stays_inside(become: str, straight: Iterable[str], tops: Iterable[str], apart: Iterable[str] = ()) -> str:
     """Script, after `mounted_or_refuse`, that refuses (90) where files would leave the filesystems that it has looked at.
 
-    What is there of `straight` is no link and lies on one of them; so does every directory at and below each of `tops`.
+    What is there of `straight` is no link and lies on one of them; so does every directory at and below each of `tops`,
+    but what is `apart`.
     """
+    but = "".join(f"-path {shlex.quote(_literal(path))} -prune -o " for path in apart)
     find = f'{SUDO[become]}"$FIND"'
     return (
         "astray() {\n"
@@ -174,7 +181,7 @@ def stays_inside(become: str, straight: Iterable[str], tops: Iterable[str]) -> s
         '  case $owns in *" $2 "*) ;; *) astray "$at lies on another filesystem here";; esac\n}\n'
         "alone() { # PATH: below it is no filesystem of others\n"
         f'  [ -n "`{find} "$1" -maxdepth 0 -printf %y 2>/dev/null`" ] || return 0\n'
-        f'  odd=`{{ {find} "$1" -xdev -type d -printf \'%D %p\\n\'; echo "@@ $?"; }} |\n'
+        f'  odd=`{{ {find} "$1" -xdev {but}-type d -printf \'%D %p\\n\'; echo "@@ $?"; }} |\n'
         '    awk \'$0 == "@@ 0" || index("\'"$owns"\'", " " $1 " ") {next}\n'
         '      $1 == "@@" || (NF > 1 && $1 ~ /^[0-9]+$/) {print}\'`\n'
         "  case $odd in '') ;; @@*) astray \"$1 cannot be looked through\";;\n"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
+from pathlib import PurePosixPath
 
 from core.backups.base import BackupDriver, BackupRecord, Names, PutBack, Report, TarStream
 from core.backups.manifest import (
@@ -67,27 +68,33 @@ async def _rows(transport: Transport, command: Command, otherwise: str) -> list[
     return [row.decode("utf-8", "surrogateescape") for row in whole.split(b"\0") if row]
 
 
-async def look_astray(transport: Transport, what: PutBack, directories: frozenset[str]) -> tuple[str, ...]:
-    """Where the files would leave the set's filesystems as they are now, as sentences; `directories` of the backup, in scope."""
+async def look_astray(transport: Transport, what: PutBack, names: Names) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where the files would leave the set's filesystems as they are now; see `astray`."""
     points = [what.prefix + tree for tree in what.trees]
     command = shape_command(what.host, what.become, points)
     rows = [row.split(" ", 2) for row in await _rows(transport, command, "links could not be looked for; nothing was written")]
     if odd := [row for row in rows if len(row) != 3 or len(row[0]) != 1 or not row[1].isdigit()]:
         raise ParseError(what.host, command.title, "not a kind, a filesystem and a name", " ".join(odd[0]))
-    return tuple(astray(what, directories, [(kind, number, path) for kind, number, path in rows]))
+    return astray(what, names, [(kind, number, path) for kind, number, path in rows])
 
 
-def astray(what: PutBack, directories: frozenset[str], rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """The rows of `shape_command` through which files would be written elsewhere, as sentences. Pure."""
+def astray(what: PutBack, names: Names, rows: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The rows of `shape_command` through which files would be written elsewhere, as sentences; and the filesystems of others
+    in the scope of which the backup has nothing. `names` are those of the backup in the scope. Pure.
+    """
     points, rows = {what.prefix + tree for tree in what.trees}, list(rows)
     own = {number for _, number, path in rows if path in points}
+    above = {str(up) for name in names.files | names.directories for up in PurePosixPath(name).parents}
+    odd, apart = list[str](), list[str]()
     for kind, number, path in rows:
         name = path.removeprefix(what.prefix)
-        above = any(within(wanted, (name,)) for wanted in what.paths)
-        if kind == "l" and (above or name in directories):
-            yield f"{path!a} is a symbolic link today, and a directory in the backup"
-        elif kind == "d" and number not in own and (above or not what.paths or within(name, what.paths)):
-            yield f"{path!a} is a filesystem of its own today, which is not of this backup"
+        if kind == "l" and (name in above or name in names.directories):
+            odd.append(f"{path!a} is a symbolic link today, and a directory in the backup")
+        elif kind == "d" and number not in own and (name in above or not path.isprintable()):
+            odd.append(f"{path!a} is a filesystem of its own today, and the backup has files below it")
+        elif kind == "d" and number not in own and (not what.paths or within(name, what.paths)):
+            apart.append(path)
+    return tuple(odd), tuple(apart)
 
 
 def command_of(what: PutBack, stream: TarStream) -> Command:
@@ -96,11 +103,14 @@ def command_of(what: PutBack, stream: TarStream) -> Command:
     members = [member for top in selected if (member := _member(stream, top))]
     points = [what.prefix + tree for tree in what.trees if within(tree, stream.trees)]
     between = dict.fromkeys(what.prefix + path for top in selected for path in _between(what, top))
-    inside = stays_inside(what.become, between, [what.prefix + top for top in selected])
+    inside = stays_inside(what.become, between, [what.prefix + top for top in selected], what.apart)
     strip = f" --strip-components={stream.inside.count('/') + 1}" if stream.inside else ""
+    leave = "".join(f" --exclude={shlex.quote(_member(stream, path.removeprefix(what.prefix)))}" for path in what.apart)
+    leave = f" --anchored --no-wildcards{leave}" if leave else ""
     flags = "--extract --file=- --numeric-owner --acls --xattrs --xattrs-include='*' --same-permissions --warning=no-timestamp"
     text = (
-        f"{mounted_or_refuse(what.become, points)}{inside}exec {SUDO[what.become]}`gnu tar` {flags}{strip} -C {shlex.quote(what.prefix or '/')}"
+        f"{mounted_or_refuse(what.become, points)}{inside}exec {SUDO[what.become]}`gnu tar` {flags}{strip}{leave}"
+        f" -C {shlex.quote(what.prefix or '/')}"
         f" -- {' '.join(shlex.quote(member) for member in members)}\n"
     )
     return Command(what.host, f"put back {stream.title}", text, Effect.CHANGE, guard=Guard.MOUNTED)
@@ -140,7 +150,9 @@ async def ensure_fit(transport: Transport, driver: BackupDriver, record: BackupR
         raise Refused(f"{what.host}: {result.stderr.strip()}")
     ended_well(result, "nothing was written")
     held = in_scope(await driver.names(transport, what.reader, what.reader_become, record), what.paths)
-    if odd := await look_astray(transport, what, held.directories):
+    odd, apart = await look_astray(transport, what, held)
+    odd += tuple(f"{path!a} is a filesystem of its own since the plan was made" for path in apart if path not in what.apart)
+    if odd:
         raise Refused(f"{what.host}: {'; '.join(odd[:5])}; nothing was written")
     return held.files
 

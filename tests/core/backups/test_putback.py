@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.backups.base import PutBack, TarStream
+from core.backups.base import Names, PutBack, TarStream
 from core.backups.manifest import shape_command
-from core.backups.putback import astray, command_of
+from core.backups.putback import astray, command_of, in_scope
 
 NAMESPACE = ("unshare", "--map-root-user", "--mount") if shutil.which("unshare") else ()
 AS_IT_WAS = "of the backup"
@@ -41,17 +41,19 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def what_of(place: Path, paths: Sequence[str], trees: Sequence[str] = ("data",)) -> PutBack:
-    whole = tuple(f"{place}/{tree}" for tree in trees)
-    return PutBack("b", "here", "", "", whole, "here", "", tuple(f"{place}/{path}" for path in paths))
+def what_of(place: Path, paths: Sequence[str], trees: Sequence[str] = ("data",), apart: Sequence[str] = ()) -> PutBack:
+    whole, wanted, alone = (tuple(f"{place}/{name}" for name in names) for names in (trees, paths, apart))
+    return PutBack("b", "here", "", "", whole, "here", "", wanted, alone)
 
 
-def poured(place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",), shell: str = "sh") -> tuple[int, str, str]:
+def poured(
+    place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",), shell: str = "sh", apart: Sequence[str] = ()
+) -> tuple[int, str, str]:
     """Make the tree a filesystem, bring about what is there today, restore; exit status, errors, and all that is there then."""
-    what = what_of(place, paths, trees)
+    what = what_of(place, paths, trees, apart)
     stream = TarStream("data-0", "", what.trees, lambda transport: iter(()))  # type: ignore[arg-type,return-value]
     (place / "put").write_text(command_of(what, stream).script)
-    show = "find data outside -printf '%y %p\\n' | sort; find data outside -type f | sort | xargs cat"
+    show = "stat -c %a data/logs; find data outside -printf '%y %p\\n' | sort; find data outside -type f | sort | xargs cat"
     script = f"""cd {shlex.quote(str(place))}; cp -a data kept
 mount -t tmpfs none data; cp -a kept/. data; {today}
 {shell} put < old.tar; code=$?
@@ -106,19 +108,33 @@ def test_a_filesystem_of_the_set_inside_another_is_none_of_others(place: Path) -
     assert AS_IT_WAS in there
 
 
+@needs_mount
+@pytest.mark.parametrize("shell", [s for s in ("dash", "mksh", "posh", "bash") if shutil.which(s)])
+def test_a_filesystem_of_others_of_which_the_backup_has_nothing_is_left_alone(place: Path, shell: str) -> None:
+    today = f"mount -t tmpfs -o mode=711 none data/logs; echo {TODAY!r} > data/logs/x; rm data/app/conf/server.cfg"
+    assert poured(place, today, shell=shell)[0] == 90
+    shutil.rmtree(place / "kept")
+    code, said, there = poured(place, today, shell=shell, apart=("data/logs",))
+    assert (code, said, there.splitlines()[0]) == (0, "", "711")
+    assert TODAY in there
+    assert AS_IT_WAS in there
+
+
 # --- the look before ----------------------------------------------------------------------------------------------------
 
 
-def looked(place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",)) -> list[str]:
-    """What the preview says of the tree as it is today."""
+def looked(place: Path, today: str, *paths: str, trees: Sequence[str] = ("data",)) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the preview says of the tree as it is today, and what it would leave alone."""
     what = what_of(place, paths, trees)
     (place / "look").write_text(shape_command("here", "", what.trees).script)
     script = f"cd {shlex.quote(str(place))}; cp -a data kept; mount -t tmpfs none data; cp -a kept/. data; {today}; sh look"
     done = subprocess.run([*NAMESPACE, "sh", "-c", script], capture_output=True, check=True)
+    shutil.rmtree(place / "kept")
     rows = [row.decode().split(" ", 2) for row in done.stdout.split(b"\0") if row]
     directories = frozenset(f"{place}/data/{name}".rstrip("/") for name in ("", "app", "app/conf", "logs"))
-    found = astray(what, directories, [(kind, number, path) for kind, number, path in rows])
-    return [line.replace(f"{place}/", "") for line in found]
+    names = in_scope(Names(frozenset({f"{place}/data/app/conf/server.cfg"}), directories), what.paths)
+    odd, apart = astray(what, names, [(kind, number, path) for kind, number, path in rows])
+    return tuple(line.replace(f"{place}/", "") for line in odd), tuple(line.replace(f"{place}/", "") for line in apart)
 
 
 @needs_mount
@@ -126,17 +142,22 @@ def test_the_preview_names_each_link_and_each_filesystem_through_which_files_wou
     link, mount = "'data/app/conf' is a symbolic link today", "'data/app/conf' is a filesystem of its own today"
     for today, sentence in ((LINK, link), (MOUNT, mount)):
         for number, paths in enumerate(((), ("data/app",), ("data/app/conf",), ("data/app/conf/server.cfg",))):
-            shutil.rmtree(place / "kept", ignore_errors=True)
-            (found,) = looked(place, today, *paths)
+            (found,), apart = looked(place, today, *paths)
             assert found.startswith(sentence), (number, found)
-    shutil.rmtree(place / "kept")
-    assert looked(place, MOUNT, "data/logs") == []
+            assert apart == ()
+
+
+@needs_mount
+def test_the_preview_names_each_filesystem_that_is_left_alone(place: Path) -> None:
+    assert looked(place, "mount -t tmpfs none data/logs") == ((), ("data/logs",))
+    assert looked(place, "mkdir data/new; mount -t tmpfs none data/new") == ((), ("data/new",))
+    assert looked(place, "mount -t tmpfs none data/logs", "data/app") == ((), ())
 
 
 @needs_mount
 def test_a_link_that_is_no_directory_of_the_backup_and_a_filesystem_of_the_set_are_nothing_to_the_preview(place: Path) -> None:
     harmless = "ln -s /etc data/current; ln -s conf data/app/now; mount -t tmpfs none data/logs"
-    assert looked(place, harmless, trees=("data", "data/logs")) == []
+    assert looked(place, harmless, trees=("data", "data/logs")) == ((), ())
 
 
 @pytest.fixture(autouse=True)
