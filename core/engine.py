@@ -47,6 +47,7 @@ from core.recovery import BY_PERSON, Recovery, RecoveryParts, confirm_of
 from core.run import Run
 from core.scope import mirrors_of, narrowed, of_plan, with_mirror
 from core.settings import ApplicationSettings, ArraySettings, BackupSettings, SetSettings, Settings
+from core.takenover import as_taken, minded
 from core.transport import Transport
 from core.usable import Usable
 
@@ -345,7 +346,8 @@ class Engine:
         return (*open_, *findings_of_claims(settings.name, claims, ours), *unknown)
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
-        return findings_by(self._maps, settings, estate, self._settings.hosts[settings.source].work_dir)
+        found = findings_by(self._maps, settings, estate, self._settings.hosts[settings.source].work_dir)
+        return tuple(as_taken(settings, estate, found)) if self._taken_over(settings.name) else found
 
     async def _drift(self, name: str, estate: Estate) -> Drift:
         """Of the whole set, whatever part of it is worked on; a large map holds up nobody else."""
@@ -364,6 +366,7 @@ class Engine:
         background, now = await self._backgrounds.of(request, settings, kept), datetime.now(UTC)
         plan = make_plan(request, settings, estate, self._drivers(settings), now, findings, background)
         drift = await self._drift(settings.name, estate)
+        plan = minded(plan, settings, self._taken_over(settings.name))
         return self._locked(replace(plan, summary=(*plan.summary, drift.told)))
 
     def _locked(self, plan: Plan) -> Plan:
@@ -539,10 +542,14 @@ class Engine:
         return SetMeasured(name, estate, findings, notes, self._taken_over(name), drift, known)
 
     def _taken_over(self, set_name: str) -> str:
-        """When the target took the set over, by this console's journal, unless that was given back or cleaned up since; else ""."""
+        """When the target took the set over, by this console's journal, until it is given back or overwritten; else ""."""
         journal = self._known_journal()
-        last = journal.last_good(set_name, "takeover", "failback", "cleanup") if journal else None
-        return f"taken over on {last.told}" if last is not None and last.operation == "takeover" else ""
+        last = journal.last_good(set_name, "takeover", "failback", "establish") if journal else None
+        if journal is None or last is None or last.operation != "takeover":
+            return ""
+        down = journal.last_good(set_name, "cleanup")
+        ended = f"; its service was ended on {down.at:%Y-%m-%d %H:%M} UTC" if down is not None and down.at > last.at else ""
+        return f"taken over on {last.told}{ended}"
 
     def _has_journal(self) -> bool:
         return self._journal is not None or (self._settings.state_dir / "journal.db").exists()

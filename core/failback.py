@@ -10,9 +10,6 @@ from core.operations import Context, Planned, measure
 from core.plan import Condition, Phase, StepKind, Verdict
 from core.settings import SetSettings
 
-# What verification says of a target that holds the groups of the source, under their names, at their mount points.
-TAKEN = frozenset({"BCV_IN_USE", "NAME_TAKEN", "MOUNT_POINT_BUSY"})
-
 
 def failback_conditions(context: Context) -> tuple[Condition, ...]:
     """Those of a restore; that the target uses the BCVs is what the plan ends."""

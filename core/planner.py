@@ -10,7 +10,7 @@ from core.checks import verify
 from core.conditions import application_whole, from_findings, online_redo, require, restore_conditions, takeover_conditions
 from core.errors import Refused
 from core.facade import PlanRequest
-from core.failback import TAKEN, failback_conditions, plan_failback
+from core.failback import failback_conditions, plan_failback
 from core.mapfile import MapFile, host_facts
 from core.model import Estate, Finding, HostFacts, PairState
 from core.moments import plan_restore, plan_takeover
@@ -21,6 +21,7 @@ from core.put_back import plan_put_back, put_back_conditions
 from core.rehearse import plan_rehearse
 from core.safety import safety_conditions
 from core.settings import SetSettings
+from core.takenover import TAKEN
 
 # Findings that do not speak against taking over from a source that is dead: it cannot be asked, and its map is used.
 _WITHOUT_SOURCE = frozenset({"SOURCE_UNREACHABLE"})

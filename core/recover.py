@@ -134,7 +134,13 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
         "takes_back": str(past.number),
         **{f"value.{name}": value for name, value in past.values.items()},
     }
-    names = (f"takes back what run {past.number} left on {target.name}",)
+    names: tuple[str, ...] = (f"takes back what run {past.number} left on {target.name}",)
+    if past.plan.operation == "takeover":
+        names = (
+            f"ENDS THE SERVICE of {past.plan.set_name} on {target.name}; what was written there since the takeover stays on the BCVs alone",
+            f"  to give it back to the source instead: splitmount run failback {past.plan.set_name}",
+            *names,
+        )
     confirm = past.plan.set_name if past.plan.operation == "takeover" else ""  # somebody may have worked there since
     return Plan(
         operation,

@@ -49,7 +49,7 @@ def mirrors_words(pairs: Sequence[PairStatus], now: datetime, *, told: bool) -> 
 
 def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime) -> list[str]:
     """What must not be overlooked, in capitals. After a takeover it is no error that the target holds the set, nor that the source is down."""
-    from core.failback import TAKEN  # with all plans: by then the engine is there
+    from core.takenover import BOTH, TAKEN  # with all plans: by then the engine is there
 
     usual = TAKEN | {"SOURCE_UNREACHABLE"} if measured.taken_over else frozenset()
     out = ["TAKEN OVER"] if measured.taken_over else []
@@ -60,6 +60,7 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
         alone = sum(p.device_serial not in paired for g in groups for p in g.physical)
         out += [f"{alone} UNPAIRED"] if alone else []
     codes = {f.code for f in measured.findings}
+    out += ["ON BOTH HOSTS"] if BOTH in codes else []
     out += [word for word in ("HELD", "LOCKED") if word in codes]
     errors = sum(f.severity is Severity.ERROR and f.code not in usual for f in measured.findings)
     out += [f"{errors} ERRORS"] if errors else []

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from core.errors import Refused
-from core.events import Outcome
+from core.events import Outcome, SetMeasured
 from core.facade import PlanRequest
 from core.jobs import JobRef, run_job
 from core.plan import Plan
 from core.settings import PostPolicy
+from core.takenover import BOTH
 from core.transport import Status
 from tests.emulated.bench import Bench, bench
 from tests.emulated.consoles import console
 from tests.emulated.crashes import Point, finished
 from tests.emulated.test_survive import NAME, die_at, run
+from tui.glance import flags
 
 
 @pytest.fixture
@@ -167,3 +169,50 @@ def test_cleanup_of_a_takeover_needs_the_sets_name(split: Bench) -> None:
     with pytest.raises(Refused, match="name was typed"):
         split.engine.start(plan).result()
     assert split.family(NAME).target.mounts
+
+
+# --- a set that its target holds since a takeover ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken(split: Bench) -> Bench:
+    """The target works with the set; the source is gone."""
+    split.switch(f"host-lost@{split.family(NAME).source.name}")
+    assert run(split.engine, PlanRequest("takeover", NAME)) is Outcome.OK
+    return split
+
+
+def measured(made: Bench) -> SetMeasured:
+    """The set, measured now."""
+    made.engine.drain()
+    made.engine.measure_set(NAME).result()
+    return next(event for event in made.engine.drain() if isinstance(event, SetMeasured))
+
+
+def test_the_advice_about_a_set_that_was_taken_over_ends_no_service(taken: Bench) -> None:
+    told = {f.code: f.action for f in measured(taken).findings}
+    assert "failback" in told["BCV_IN_USE"]
+    assert not [action for action in told.values() if "Clean up" in action or "establish again" in action]
+
+
+def test_a_source_that_is_up_again_beside_its_takeover_is_told(taken: Bench) -> None:
+    assert BOTH not in {f.code for f in measured(taken).findings}
+    taken.switch(f"host-lost@{taken.family(NAME).source.name}")
+    event = measured(taken)
+    (finding,) = (f for f in event.findings if f.code == BOTH)
+    assert "is mounted on" in finding.sentence
+    settings = taken.engine.settings.sets[NAME]
+    assert "ON BOTH HOSTS" in flags(event, settings, event.estate.measured_at, event.estate.measured_at)
+    assert run(taken.engine, PlanRequest("failback", NAME)) is Outcome.OK
+    assert BOTH not in {f.code for f in measured(taken).findings}
+
+
+def test_what_a_takeover_wrote_is_overwritten_only_after_the_name_was_typed(taken: Bench) -> None:
+    taken.switch(f"host-lost@{taken.family(NAME).source.name}")
+    assert run(taken.engine, PlanRequest("cleanup", NAME)) is Outcome.OK
+    assert "its service was ended" in measured(taken).taken_over
+    for request in (PlanRequest("establish", NAME), PlanRequest("backup", NAME, post_policy=PostPolicy.UP)):
+        plan = taken.plan(request)
+        assert (plan.confirm, plan.summary[0].startswith("OVERWRITES what")) == (NAME, True)
+    assert run(taken.engine, PlanRequest("establish", NAME)) is Outcome.OK
+    assert measured(taken).taken_over == ""
