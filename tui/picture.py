@@ -115,7 +115,8 @@ def _groups(
     states: Mapping[str, PairState], since: Since, *, told: bool
 ) -> Iterator[Line]:  # fmt: skip
     for group in (g for g in source.groups if g.name in one.volume_groups):
-        copies = [g.name for g in target.groups if any(_on(p.device_serial, pairs) for p in g.physical)] if target else []
+        bcvs = {pairs[p.device_serial].pair.bcv for p in group.physical if p.device_serial in pairs}
+        copies = [g.name for g in target.groups if any(p.device_serial in bcvs for p in g.physical)] if target else []
         copy = f"[{copies[0]}]" if copies else "[not imported]" if target else "[not measured]"
         yield Line(f"[{group.name}]  {size_words(group.size)}", "", since.group(group.name, copy), HEAD)
         for physical in group.physical:
@@ -126,10 +127,6 @@ def _groups(
             there = since.volume(group.name, volume.name, point)
             yield Line(f"   {volume.name}  {point or ''}".rstrip(), "", there, NOTE if there else DIM)
         yield Line("")
-
-
-def _on(serial: str, pairs: Mapping[str, PairStatus]) -> bool:
-    return any(status.pair.bcv == serial for status in pairs.values())
 
 
 def _device(

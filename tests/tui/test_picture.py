@@ -57,6 +57,19 @@ def test_the_whole_picture_of_a_sound_set() -> None:
     ]
 
 
+def test_each_group_has_its_own_copy_on_the_target() -> None:
+    assert ESTATE.target is not None
+    assert ESTATE.source is not None
+    bcv = {s.pair.std: s.pair.bcv for s in ESTATE.pairs}
+    copies = tuple(
+        replace(g, name=f"{g.name}_b", physical=tuple(replace(p, device_serial=bcv[p.device_serial]) for p in g.physical))
+        for g in ESTATE.source.groups
+        if g.name in ONE.volume_groups
+    )
+    rows = text(replace(ESTATE, target=replace(ESTATE.target, groups=copies))).splitlines()
+    assert [row.split()[-1] for row in rows if row.startswith("[vg")] == ["[vgdata_b]", "[vgpart_b]"]
+
+
 def test_a_wider_terminal_gets_the_whole_words() -> None:
     assert "/srv/data/logs of today" in text(width=140)
     assert max(len(row) for row in text(width=60).splitlines()) <= WIDE
