@@ -36,6 +36,7 @@ class Guard:
 
 _HOST = "tests/hostdrivers/test_"
 _POSTGRESQL = "tests/core/applications/test_postgresql_restore.py"
+_MEANWHILE, _LOST = "tests/emulated/test_meanwhile.py", "tests/core/test_lost_track.py"
 _ORACLE = "tests/core/applications/test_oracle.py"
 GUARDS = (
     Guard("a control character of a host reaches the terminal in a list", "tui/widgets/rowlist.py",
@@ -207,6 +208,34 @@ GUARDS = (
           "{ nawk '{print}' /etc/vfstab;", "{ cat /etc/vfstab;", f"{_HOST}tables.py -k 'come_and_go and solaris'"),
     Guard("entries that are not in the table pass for added (solaris)", "hostdrivers/solaris_scripts.py",
           '> /dev/null || fail "/etc/vfstab does', '> /dev/null || : "/etc/vfstab does', f"{_HOST}tables.py -k 'did_not_take and solaris'"),
+    Guard("a restore that was resumed or paused overwrites a source in use", "core/handlers.py",
+          "if not state.stale or not step.array:", "if True:", f"{_MEANWHILE} -k by_hand"),
+    Guard("taking back gives up a point in time of another run", "core/recovery.py",
+          "if why := await self._not_its_own(past, down):", "if why := '':", f"{_MEANWHILE} -k of_another_console"),
+    Guard("a split that nobody read the name of is given up without the lock", "core/recovery.py",
+          "alone = bool(claims.locks) and", "alone = True or", f"{_MEANWHILE} -k nobody_read"),
+    Guard("a run is resumed while another takes it back", "core/engine.py",
+          "if run and not self._alive.take(run):", "if False:", f"{_MEANWHILE} -k not_resumed_while"),
+    Guard("a taking back that died is taken back, and the run it was about called undone", "core/recover.py",
+          "if past.plan.operation not in TAKES_BACK:", "if True:", f"{_MEANWHILE} -k taking_back_that_died"),
+    Guard("a cleanup goes round what taking back refuses", "core/recovery.py",
+          "        if not past.ended:\n            if never_back", "        if False:\n            if never_back", f"{_MEANWHILE} -k cleanup_refuses"),
+    Guard("a cleanup ends the service of a takeover by a key press", "core/recover.py",
+          'confirm = past.plan.set_name if past.plan.operation == "takeover" else ""', 'confirm = ""', f"{_MEANWHILE} -k needs_the_sets_name"),
+    Guard("what a takeover wrote is overwritten by a key press", "core/takenover.py",
+          "if not since or not over or", "if True or", f"{_MEANWHILE} -k after_the_name_was_typed"),
+    Guard("the advice about a set that was taken over ends its service", "core/takenover.py",
+          "if finding.code in _MISLEADING else finding", "if False else finding", f"{_MEANWHILE} -k ends_no_service"),
+    Guard("taking back goes on beneath a job whose outcome is unknown", "core/past.py",
+          "for one in dict.fromkeys((*self.unsure, self.open))", "for one in (self.open,)", f"{_LOST} -k outcome"),
+    Guard("a source stays frozen because the journal is full", "core/run.py",
+          "with suppress(SplitmountError):\n                    await HANDLERS", "if False:\n                    await HANDLERS", f"{_LOST} -k journal_is_full"),
+    Guard("a hold whose text a loss of power took forbids nothing", "core/locks.py",
+          'its text was lost"; return 0; }', 'its text was lost"; return 1; }', "tests/core/test_claims.py -k hold_whose_text"),
+    Guard("a run that was stopped is rebuilt as one that ended well", "core/rebuild.py",
+          "if back else end", "if False else end", "tests/emulated/test_survive.py -k 'not_rebuilt and takeover'"),
+    Guard("a filesystem of others that the backup has nothing of is changed", "core/backups/putback.py",
+          "{strip}{leave}\"", "{strip}\"", "tests/core/backups/test_putback.py -k left_alone"),
 )  # fmt: skip
 
 
