@@ -12,7 +12,7 @@ from core.errors import ConfigError, SplitmountError
 from tui.arguments import parser
 from tui.browser import end_with_the_server, in_browser
 from tui.look import AGAIN, Look, look_from
-from tui.say import complain, forgiving, say
+from tui.say import complain, forgiving, say, unread
 
 if TYPE_CHECKING:
     from core.facade import Facade
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     forgiving()
+    try:
+        try:
+            return _command(arguments)
+        finally:
+            sys.stdout.flush()  # whether anybody reads it shows now, or at the end of the process as noise
+    except BrokenPipeError:
+        return unread()
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.command == "demo":

@@ -24,6 +24,8 @@ _EXITS = """exit codes:
   4  failed, and what was done on the target was taken back
   5  failed and needs attention (says what)
   6  outcome unknown
+  130  interrupted (Ctrl-C) where no run was under way
+  141  nobody read what was shown (a closed pipe); a run goes on to its end and gives its own code
 """
 _SERVE = "the console in a browser on this machine, read-only; prints its secret address"
 

@@ -31,10 +31,10 @@ from tui.newfile import write_new
 from tui.offline import collect, dated, opened
 from tui.outline import host_lines, set_lines
 from tui.playing import play
-from tui.progress import follow
+from tui.progress import tell_run
 from tui.recovering import claim, recover, take_up
 from tui.runbook import runbook
-from tui.say import complain, say, say_json
+from tui.say import complain, say, say_json, unstopped
 from tui.wiring import build_engine, carrier_of
 
 
@@ -222,9 +222,10 @@ def _backups(options: argparse.Namespace, engine: Engine) -> int:
 def _restore_files(options: argparse.Namespace, engine: Engine) -> int:
     files = engine.restore_files(options.set, options.backup, options.directory).result()
     target = engine.settings.sets[options.set].target
-    if options.json:
-        return answer({"files": files})
-    say(f"{files} files restored to {options.directory} on {target}")
+    with unstopped():  # they are there, whoever reads it
+        if options.json:
+            return answer({"files": files})
+        say(f"{files} files restored to {options.directory} on {target}")
     return 0
 
 
@@ -312,10 +313,7 @@ def _run(options: argparse.Namespace, engine: Engine) -> int:
 
 
 def _do(engine: Engine, plan: Plan, as_json: bool) -> int:
-    end = follow(engine, plan, quiet=as_json)
-    if as_json:
-        answer(end)
-    return end.exit_code
+    return tell_run(engine, lambda: engine.start(plan, confirmed=plan.confirm).result(), as_json=as_json)
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from core.engine import Engine
@@ -15,7 +14,7 @@ from core.events import Bound, RunEnded, RunStarted, Scene, StepEnded, StepOutpu
 from core.played import offset_words, pause
 from tui.lines import answer
 from tui.plain import line
-from tui.progress import Teller, bar_of, tell_end
+from tui.progress import Lines, Teller, bar_of, tell_end
 from tui.say import say
 
 
@@ -38,7 +37,7 @@ def show(scenes: Sequence[Scene], speed: float) -> None:
     say(
         f"REPLAY of run {started.run}: {plan.operation} of {plan.set_name}, begun {started.at:%Y-%m-%d %H:%M:%S} UTC; nothing runs"
     )
-    console = Console(highlight=False)
+    console = Lines(highlight=False)
     bar = bar_of(console, shown=console.is_terminal and speed > 0)
     with bar:
         teller, noted, before = Teller(console, bar), "", scenes[0]

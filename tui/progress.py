@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from rich.console import Console
@@ -16,13 +17,22 @@ from core.errors import ConfigError
 from core.events import Event, Outcome, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from core.facade import Facade
 from core.plan import Plan, Step
+from tui.lines import answer
 from tui.look import look_of
 from tui.notify import Notifier, tell_failures
 from tui.plain import line, printable
-from tui.say import complain, to_terminal
+from tui.say import complain, to_terminal, unstopped
 from tui.wishes import Notify
 
 POLL = 0.1
+
+
+class Lines(Console):
+    """A console that says when nobody reads it any more, instead of ending the process with a code of its own."""
+
+    def on_broken_pipe(self) -> None:
+        """As for all that is said otherwise."""
+        raise BrokenPipeError
 
 
 class Teller:
@@ -80,6 +90,18 @@ def bar_of(console: Console, *, shown: bool = True) -> Progress:
     return Progress(title, *rest, console=console, transient=True, disable=not shown)
 
 
+def tell_run(engine: Facade, begin: Callable[[], int], *, as_json: bool) -> int:
+    """Begin a run and tell it; its exit code. When nobody reads it any more, the run goes on, and its end is an error's line."""
+    with unstopped() as out:
+        end = follow_run(engine, begin(), quiet=as_json)
+        if as_json:
+            answer(end)
+        out.flush()
+        if out.lost:
+            tell_end(Lines(stderr=True, highlight=False), end)
+    return end.exit_code
+
+
 def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
     """Run the plan to its end and tell it."""
     return follow_run(engine, engine.start(plan, confirmed=plan.confirm).result(), quiet=quiet)
@@ -87,12 +109,12 @@ def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
 
 def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:
     """Tell a run that has just begun, to its end. Ctrl-C asks for a stop after the current step; nothing is cut off."""
-    console = Console(stderr=quiet, quiet=quiet, highlight=False)
+    console = Lines(stderr=quiet, quiet=quiet, highlight=False)
     bar = bar_of(console, shown=not quiet and console.is_terminal)
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
         engine.stop_after_step(number)
+        sys.stderr.write("\nstopping after the current step; what was done on the target is taken back\n")
 
     notifier = Notifier(_wishes(), to_terminal)
     before = signal.signal(signal.SIGINT, stop)

@@ -12,8 +12,8 @@ from core.plan import Plan
 from core.recovery import lines_of
 from tui.lines import answer, plan_lines
 from tui.newfile import write_new
-from tui.progress import follow, follow_run
-from tui.say import say
+from tui.progress import tell_run
+from tui.say import say, unstopped
 
 
 def recover(options: argparse.Namespace, engine: Engine) -> int:
@@ -30,7 +30,8 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
         return _export(options.export, engine.export_run(options.run).result())
     if options.give_up:
         engine.give_up(options.run, options.give_up, options.confirm).result()
-        say(f"run {options.run} has an end in the journal: a person takes over")
+        with unstopped():
+            say(f"run {options.run} has an end in the journal: a person takes over")
         return 0
     account = engine.account(options.run).result()
     if options.by_hand:
@@ -40,7 +41,7 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
         request = PlanRequest("undo", account.set_name, run=options.run, leave_mirrors=options.leave_mirrors)
         return confirmed_run(engine, engine.plan(request).result(), options)
     if options.resume and (options.confirm == account.confirm if account.confirm else options.yes):
-        return _ended(engine, engine.resume(options.run, confirmed=options.confirm).result(), options.json)
+        return tell_run(engine, lambda: engine.resume(options.run, confirmed=options.confirm).result(), as_json=options.json)
     if options.json and not options.resume:
         return answer(account)
     say(*lines_of(account))
@@ -69,10 +70,10 @@ def take_up(options: argparse.Namespace, engine: Engine) -> int:
         runs = [engine.import_run(text).result()]
     else:
         runs = [*engine.rebuild_runs(options.set, options.key).result()]
-    if options.json:
-        return answer(runs)
-    for run in runs:
-        say(f"run {run} is in the journal of this console now: splitmount recover {run}")
+    with unstopped():  # they are in the journal, whoever reads it
+        if options.json:
+            return answer(runs)
+        say(*(f"run {run} is in the journal of this console now: splitmount recover {run}" for run in runs))
     return 0
 
 
@@ -90,10 +91,4 @@ def confirmed_run(engine: Engine, plan: Plan, options: argparse.Namespace) -> in
         say(*plan_lines(plan))
         how = f"--confirm {plan.confirm}" if plan.confirm else "--yes"
         raise Refused(f"this is the plan; nothing was done. Add {how} to run it")
-    end = follow(engine, plan, quiet=options.json)
-    return answer(end, end.exit_code) if options.json else end.exit_code
-
-
-def _ended(engine: Engine, run: int, as_json: bool) -> int:
-    end = follow_run(engine, run, quiet=as_json)
-    return answer(end, end.exit_code) if as_json else end.exit_code
+    return tell_run(engine, lambda: engine.start(plan, confirmed=plan.confirm).result(), as_json=options.json)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, TextIO, cast
 
 from tui.plain import json_text, line, printable
+
+UNREAD = 128 + signal.SIGPIPE  # what a shell reports for a command whose reader went away
 
 
 def say(*lines: str) -> None:
@@ -38,3 +45,67 @@ def forgiving() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+class Steadfast:
+    """A stream for what must not be stopped by its listener: what cannot be written any more goes nowhere, and `lost` says why."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Everything that is not about writing is the stream's own."""
+        self._stream = stream
+        self.lost = ""
+
+    def write(self, text: str) -> int:
+        """Write it, or lose it."""
+        with self._losing():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush it, or lose it."""
+        with self._losing():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whether it is a terminal, its character set, ..."""
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            first, self.lost = not self.lost, str(error.strerror or error)
+            to_nowhere(self._stream)
+            if first and sys.stderr is not self:
+                complain(f"splitmount: the output is not read any more ({self.lost}): what was begun goes on to its end")
+
+
+@contextmanager
+def unstopped() -> Iterator[Steadfast]:
+    """Let what is said in it be lost rather than stop anything: a run goes on when nobody reads its lines. Gives the output."""
+    out, errors = Steadfast(sys.stdout), Steadfast(sys.stderr)
+    with redirect_stdout(cast(TextIO, out)), redirect_stderr(cast(TextIO, errors)):
+        try:
+            yield out
+        finally:
+            out.flush()
+            errors.flush()
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """Let nothing of a stream whose reader is gone be tried again, not even at the end of the process."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def unread() -> int:
+    """Nobody reads what was being said, and nothing else was to be done: end without a word; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            to_nowhere(stream)
+    return UNREAD
