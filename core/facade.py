@@ -85,6 +85,7 @@ class Account:
 
     `resume` and `undo` say why that cannot be done, empty where it can; `by_hand` are the commands that take it back.
     `confirm` is what must be typed before it is resumed, empty for nothing; `still_to_send` are the commands that it then sends.
+    `ended` says when and how, where it has an end after all; then nothing can be resumed, and cleanup takes back what it left.
     """
 
     run: int
@@ -98,6 +99,7 @@ class Account:
     by_hand: tuple[str, ...]
     confirm: str = ""
     still_to_send: tuple[str, ...] = ()
+    ended: str = ""
 
 
 class Facade(Protocol):

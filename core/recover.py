@@ -47,7 +47,9 @@ def taken_back_later(number: int, key: str, records: Mapping[int, Sequence[Recor
 
 
 def left_by(number: int, records: Mapping[int, Sequence[Record]]) -> Left:
-    """What is left of a run, by the journal. Refused when its plan cannot be read."""
+    """What is left of a run, by the journal. Refused when it does not know the run, or its plan cannot be read."""
+    if number not in records:
+        raise Refused(f"the journal of this console knows no run {number}")
     past = past_of(records[number])
     back = taken_back_later(number, past.key, records)
     later = [rows for n, rows in records.items() if n > number and past.key and _key(rows) == past.key]
@@ -80,14 +82,17 @@ def was_taken_over(set_name: str, records: Mapping[int, Sequence[Record]]) -> bo
     return any(body.get("set") == set_name and body.get("operation") == "takeover" for body in bodies)
 
 
+def leaves_nothing(records: Sequence[Record]) -> bool:
+    """Whether cleanup finds nothing of a run: it took another back, or ended well. Only a takeover then leaves something, and means to."""
+    return _takes_back(records) or (_ended_well(records) and records[0].body.get("operation") != "takeover")
+
+
 def newest_left(set_name: str, records: Mapping[int, Sequence[Record]], of: str = "") -> Left:
     """What the newest run of the set (of the operation `of`, where given) with something left has left. Refused when nothing is."""
     for number in sorted(records, reverse=True):
         body = records[number][0].body
-        if body.get("set") != set_name or of not in ("", body.get("operation")) or _takes_back(records[number]):
+        if body.get("set") != set_name or of not in ("", body.get("operation")) or leaves_nothing(records[number]):
             continue
-        if _ended_well(records[number]) and body.get("operation") != "takeover":
-            continue  # only a takeover that went well leaves something, and means to
         left = left_by(number, records)
         if left.steps:
             return left

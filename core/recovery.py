@@ -13,6 +13,7 @@ from core.arrays.base import base_id, base_id_of
 from core.errors import Refused, SplitmountError
 from core.facade import Account, PlanRequest
 from core.handlers import describe
+from core.history import history_row
 from core.hosts import HostRef
 from core.jobs import JobPhase, JobRef, await_end, read_job
 from core.journal import Record
@@ -38,6 +39,7 @@ from core.plan import Phase, Plan, Step, StepKind
 from core.recover import (
     Left,
     by_hand,
+    leaves_nothing,
     left_by,
     never_back,
     newest_left,
@@ -188,9 +190,14 @@ class Recovery:
         ]
 
     async def account(self, run: int) -> Account:
-        """Everything about one of them, measured now."""
-        left = left_by(run, self._parts.records())
+        """Everything about one of them, measured now; of one that has an end, that and what cleanup would take back."""
+        records = self._parts.records()
+        left = left_by(run, records)
         past = left.past
+        if past.ended:
+            known_, unknown_ = list[str](), list[str]()
+            await self._pairs(past, known_, unknown_)
+            return ended_account(left, records, tuple(known_), tuple(unknown_))
         known = [
             f"{past.plan.operation} of {past.plan.set_name}, begun {past.started:%Y-%m-%d %H:%M:%S} UTC by {past.operator} on {past.console}",
             f"last record {past.last:%Y-%m-%d %H:%M:%S} UTC, in phase {past.phase.value}" if past.last else "",
@@ -473,16 +480,39 @@ def still_to_send(past: Past) -> tuple[str, ...]:
     return tuple(out)
 
 
+def ended_account(
+    left: Left, records: Mapping[int, Sequence[Record]], known: tuple[str, ...], unknown: tuple[str, ...]
+) -> Account:
+    """Of a run that has ended: when and how, and what is left of it; `known` and `unknown` were measured."""
+    past, row = left.past, history_row(records[left.past.number])
+    left = replace(left, steps=() if leaves_nothing(records[past.number]) else left.steps)
+    name, code = past.plan.set_name, "" if row.exit_code is None else f" (exit {row.exit_code})"
+    ended = f"{row.ended:%Y-%m-%d %H:%M:%S} UTC, {row.outcome}{code}" + (f": {row.message}" if row.message else "")
+    told_ = [
+        f"{row.operation} of {name}, begun {row.started:%Y-%m-%d %H:%M:%S} UTC by {row.operator} on {row.console}",
+        f"{len(past.done)} of {len(past.plan.steps)} steps were done",
+        *known,
+        *(f"left: {step.title}, on {step.host}" for step in reversed(left.steps)),
+        f"taken back by: splitmount run cleanup {name}" if left.steps else "cleanup finds nothing that it left",
+    ]
+    if left.steps and (first := newest_left(name, records).past.number) != past.number:
+        told_.append(f"  which first takes back what run {first} left")
+    why = f"run {past.number} has ended"
+    return Account(past.number, name, row.operation, False, tuple(told_), unknown, why, why, by_hand(left), ended=ended)
+
+
 def lines_of(account: Account) -> tuple[str, ...]:
     """The account as lines of text."""
+    said = (*(f"  known    {line}" for line in account.known), *(f"  UNKNOWN  {line}" for line in account.unknown))
+    if account.ended:
+        return (f"run {account.run}: HAS ENDED {account.ended}", *said)
     ways = [
         ("resume it", account.resume, f"splitmount recover {account.run} --resume"),
         ("take it back", account.undo, f"splitmount recover {account.run} --undo"),
     ]
     return (
         f"run {account.run}: " + ("IS UNDER WAY on this console" if account.alive else "HAS NO END"),
-        *(f"  known    {line}" for line in account.known),
-        *(f"  UNKNOWN  {line}" for line in account.unknown),
+        *said,
         *(f"  {what}: {command}" if not why else f"  cannot {what}: {why}" for what, why, command in ways),
         f"  by hand: splitmount recover {account.run} --by-hand",
     )

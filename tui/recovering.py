@@ -40,7 +40,8 @@ def recover(options: argparse.Namespace, engine: Engine) -> int:
     if options.undo:
         request = PlanRequest("undo", account.set_name, run=options.run, leave_mirrors=options.leave_mirrors)
         return confirmed_run(engine, engine.plan(request).result(), options)
-    if options.resume and (options.confirm == account.confirm if account.confirm else options.yes):
+    agreed = options.confirm == account.confirm if account.confirm else options.yes
+    if options.resume and (agreed or account.ended):  # of one that has ended the engine says why not
         return tell_run(engine, lambda: engine.resume(options.run, confirmed=options.confirm).result(), as_json=options.json)
     if options.json and not options.resume:
         return answer(account)
