@@ -26,7 +26,7 @@ from core.errors import ConfigError, ReadOnlyRefused, Refused, SplitmountError
 from core.events import Event, HostMeasured, Outcome, Scene, SetMeasured
 from core.facade import Account, CheckRow, PlanRequest, RunRow
 from core.handlers import RunParts
-from core.history import by_run, history_row
+from core.history import by_run, history_row, not_well, short_end, told_end
 from core.hosts import HostDriver, HostRef, facts_of, ref_of
 from core.journal import Journal, Record
 from core.journalfile import exported, imported
@@ -42,8 +42,8 @@ from core.operations import SetDrivers, pairs_in_use
 from core.plan import Condition, Plan
 from core.planner import conditions_of, make_plan
 from core.played import scenes
-from core.recover import TAKES_BACK, left_by
-from core.recovery import BY_PERSON, Recovery, RecoveryParts, confirm_of
+from core.recover import BY_PERSON, TAKES_BACK, left_by
+from core.recovery import Recovery, RecoveryParts, confirm_of
 from core.run import Run
 from core.scope import mirrors_of, narrowed, of_plan, with_mirror
 from core.settings import ApplicationSettings, ArraySettings, BackupSettings, SetSettings, Settings
@@ -538,8 +538,9 @@ class Engine:
         notes = tuple(
             f"{word} on {one.told}" if (one := last[op]) else f"never {word} from this console" for op, word in _NOTED.items()
         )
-        known = {op: one.at for op, one in last.items() if one is not None}
-        return SetMeasured(name, estate, findings, notes, self._taken_over(name), drift, known)
+        known = {op: one.data if op == "backup" else one.at for op, one in last.items() if one is not None}
+        bad = {short_end(end): told_end(end) for end in not_well(journal.last_ends(name))} if journal else {}
+        return SetMeasured(name, estate, findings, notes, self._taken_over(name), drift, known, bad)
 
     def _taken_over(self, set_name: str) -> str:
         """When the target took the set over, by this console's journal, until it is given back or overwritten; else ""."""

@@ -40,7 +40,9 @@ class SetMeasured:
     """A set was measured whole: both hosts and the pairs, with what verification found. `notes` are of its last runs.
 
     `taken_over` says when the target took its place, as long as it has it; else "". `drift` is how it stands to its newest
-    kept map; None where nobody compared. `last` is when its newest good backup and rehearsal began, by operation.
+    kept map; None where nobody compared. `last` are by operation the time of the data of its newest good backup, None where that
+    is not known, and when its newest good rehearsal began. `not_well` are the operations whose last run ended otherwise: in two
+    words each, and in a line.
     """
 
     set_name: str
@@ -49,7 +51,8 @@ class SetMeasured:
     notes: tuple[str, ...] = ()
     taken_over: str = ""
     drift: Drift | None = None
-    last: Mapping[str, datetime] = field(default_factory=dict)
+    last: Mapping[str, datetime | None] = field(default_factory=dict)
+    not_well: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,22 +50,48 @@ _LAST_GOOD = (
     " AND json_extract(s.body, '$.operation') IN (SELECT value FROM json_each(?))"
     f" AND json_extract(e.body, '$.outcome') = 'ok' ORDER BY {_BEGAN} DESC, s.run DESC LIMIT 1"
 )
+# Of when the data of its backup is; a run that copied none has none.
+_DATA = (
+    "(SELECT json_extract(n.body, '$.backup.split_at') FROM records n WHERE n.run = s.run AND n.kind = 'note'"
+    " AND json_extract(n.body, '$.backup.split_at') IS NOT NULL ORDER BY n.seq DESC LIMIT 1)"
+)
 _NO_END = " WHERE run IN (SELECT run FROM records GROUP BY run EXCEPT SELECT run FROM records WHERE kind = 'end')"
 
 
 @dataclass(frozen=True, slots=True)
 class LastGood:
-    """A run that ended well: when it began (UTC), and its last word."""
+    """A run that ended well: when it began (UTC), its last word, and of when the data of its backup is, where that is known."""
 
     operation: str
     at: datetime
     message: str
+    data: datetime | None = None
 
     @property
     def told(self) -> str:
-        """When it was, and what it said besides that it is done."""
+        """When it was, of when the data of a backup is, and what it said besides that it is done."""
         said = self.message.removeprefix("done").lstrip(": ")
-        return f"{self.at:%Y-%m-%d %H:%M} UTC{', ' * bool(said)}{said}"
+        return ", ".join((f"{self.at:%Y-%m-%d %H:%M} UTC", *self._data(), *([said] if said else [])))
+
+    def _data(self) -> tuple[str, ...]:
+        if self.operation != "backup":
+            return ()
+        if self.data is None:
+            return ("data of an unknown time",)
+        same = self.data.date() == self.at.date()
+        return (f"data of {self.data:{'%H:%M' if same else '%Y-%m-%d %H:%M'}} UTC",)
+
+
+@dataclass(frozen=True, slots=True)
+class LastEnd:
+    """The newest run of an operation that has an end: its number, when it ended (UTC), and how."""
+
+    run: int
+    operation: str
+    at: datetime
+    outcome: str
+    exit_code: int | None
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +226,23 @@ class Journal:
 
     def last_good(self, set_name: str, *operations: str) -> LastGood | None:
         """The newest run of one of the operations on a set that ended well; None when there is none."""
-        columns = f"SELECT json_extract(s.body, '$.operation'), {_BEGAN}, json_extract(e.body, '$.message')"
+        columns = f"SELECT json_extract(s.body, '$.operation'), {_BEGAN}, json_extract(e.body, '$.message'), {_DATA}"
         row = self._db.execute(columns + _LAST_GOOD, (set_name, json.dumps(operations))).fetchone()
-        return LastGood(str(row[0]), datetime.fromisoformat(row[1]), str(row[2])) if row else None
+        return LastGood(str(row[0]), datetime.fromisoformat(row[1]), str(row[2]), _time_of(row[3])) if row else None
+
+    def last_ends(self, set_name: str) -> tuple[LastEnd, ...]:
+        """The newest run of each operation on a set that has an end, however it ended; the newest first."""
+        rows = self._db.execute(
+            f"SELECT s.run, json_extract(s.body, '$.operation'), {_ENDED}, json_extract(e.body, '$.outcome'),"  # noqa: S608
+            f" json_extract(e.body, '$.exit_code'), json_extract(e.body, '$.message'), max({_BEGAN}) AS began"
+            " FROM records s JOIN records e ON e.run = s.run AND e.kind = 'end'"
+            " WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? GROUP BY 2 ORDER BY began DESC, s.run DESC",
+            (set_name,),
+        )
+        return tuple(
+            LastEnd(run, str(operation), datetime.fromisoformat(at), str(outcome), code, str(message or ""))
+            for run, operation, at, outcome, code, message, _ in rows
+        )
 
     def took(self, set_name: str, operation: str) -> float | None:
         """How many seconds the newest run of an operation on a set took that ended well; None when there is none."""
@@ -231,3 +271,12 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _time_of(text: object) -> datetime | None:
+    """A time with its zone; None for anything else: a run may come from another console's file."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

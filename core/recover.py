@@ -18,6 +18,8 @@ from core.plan import Phase, Plan, Step, StepKind
 from core.transport import Command, Effect, bind, late_names, shown
 
 TAKES_BACK = frozenset({"undo", "cleanup"})  # operations whose runs are about another run of the same key
+# Operations that somebody asks for about a set, and that no other run of it stands in the way of.
+BY_PERSON = frozenset({"hold", "let-go", "unlock"})
 
 
 @dataclass(frozen=True, slots=True)

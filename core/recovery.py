@@ -51,9 +51,6 @@ from core.scope import of_plan
 from core.settings import SetSettings
 from core.transport import Channel, Transport, bind, late_names, shown
 
-# Operations that somebody asks for about a set, and that no other run of it stands in the way of.
-BY_PERSON = frozenset({"hold", "let-go", "unlock"})
-
 
 @dataclass(frozen=True, slots=True)
 class RecoveryParts:

@@ -59,6 +59,7 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
         groups = (g for g in facts.groups if g.name in one.volume_groups)
         alone = sum(p.device_serial not in paired for g in groups for p in g.physical)
         out += [f"{alone} UNPAIRED"] if alone else []
+    out += [word.upper() for word in measured.not_well]
     codes = {f.code for f in measured.findings}
     out += ["ON BOTH HOSTS"] if BOTH in codes else []
     out += [word for word in ("HELD", "LOCKED") if word in codes]
@@ -70,15 +71,18 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
     return out
 
 
-def pending_words(pairs: Sequence[PairStatus], samples: Sequence[int], last: Mapping[str, datetime], now: datetime) -> str:
-    """The second line of a set."""
+def pending_words(
+    pairs: Sequence[PairStatus], samples: Sequence[int], last: Mapping[str, datetime | None], now: datetime
+) -> str:
+    """The second line of a set; a backup is as old as its data."""
     tracks = pending(pairs)
     count = f"{tracks:,}{trend_mark(samples)}" if tracks is not None else "unknown"
 
-    def ago(at: datetime | None) -> str:
-        return short_age(now - at) if at else "never"
+    def ago(operation: str) -> str:
+        at = last.get(operation)
+        return short_age(now - at) if at else ("unknown" if operation in last else "never")
 
-    return f"tracks {count}  backup {ago(last.get('backup'))}  rehearsal {ago(last.get('rehearse'))}"
+    return f"tracks {count}  backup {ago('backup')}  rehearsal {ago('rehearse')}"
 
 
 def short_age(span: timedelta) -> str:

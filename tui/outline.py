@@ -101,7 +101,7 @@ def set_lines(settings: Settings, measured: SetMeasured) -> list[str]:
     out += [f"  {told}" for part, why in estate.errors.items() for told in f"{part} could not be measured: {why}".splitlines()]
     if measured.taken_over:
         out.append(f"  {measured.taken_over}; the way back: splitmount run failback {measured.set_name}")
-    out += [f"  {note}" for note in measured.notes]
+    out += [f"  {note}" for note in (*measured.not_well.values(), *measured.notes)]
     out += [f"  {told}" for told in application_lines(one, estate)]
     if measured.drift is not None:
         out.append(f"  {measured.drift.told}")

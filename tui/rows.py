@@ -99,7 +99,8 @@ def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row
         mirrors = mirrors_words(measured.estate.pairs, now, told="pairs" not in measured.estate.errors)
         title = "  ".join((one.name, mirrors, *loud, f"{one.source} -> {one.target}"))
         about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
-        about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", ""]
+        about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", "", *measured.not_well.values()]
+        about += [""] if measured.not_well else []
         if measured.taken_over:
             about += [
                 f"{one.target} holds this set: {measured.taken_over}.",
@@ -122,7 +123,9 @@ def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row
             about.append("Verification found nothing to say.")
         yield Row(top, 1, title, tone, "sets", True, one.name, tuple(about))
     glance = pending_words(measured.estate.pairs, state.trends.get(one.name, ()), measured.last, now)
-    yield Row(f"{top}/{GLANCE}", 2, glance, DIM, top, set_name=one.name, about=(glance, *measured.notes))
+    yield Row(
+        f"{top}/{GLANCE}", 2, glance, DIM, top, set_name=one.name, about=(glance, *measured.not_well.values(), *measured.notes)
+    )
 
 
 def _groups_of(top: str, one: SetSettings, estate: Estate) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from core.history import history_row
-from core.journal import Journal, JournalError
+from core.history import history_row, not_well, short_end, told_end
+from core.journal import Journal, JournalError, LastGood
 from core.journalfile import exported, imported
 from tests.core.test_run import Bench
 
@@ -139,3 +140,54 @@ async def test_a_run_that_was_imported_keeps_its_own_times_and_is_not_the_newest
     assert newest is not None
     assert newest.operation == "split"
     bench.journal.close()
+
+
+def _run(journal: Journal, operation: str, outcome: str, **end: object) -> int:
+    run = journal.begin({"set": "s", "operation": operation})
+    journal.end(run, {"outcome": outcome, "exit_code": 0, "message": "done", **end})
+    return run
+
+
+def test_a_backup_is_told_with_the_time_of_its_data(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    split = datetime(2026, 11, 1, 13, 27, tzinfo=UTC)
+    for backup, known in (
+        ({"id": "b", "split_at": split.isoformat()}, split),
+        ({"id": "b", "split_at": "then"}, None),
+        ({}, None),
+    ):
+        run = journal.begin({"set": "s", "operation": "backup"})
+        journal.note(run, "backup", {"backup": backup})
+        journal.end(run, {"outcome": "ok", "message": "done"})
+        last = journal.last_good("s", "backup")
+        assert last is not None
+        assert last.data == known
+        assert ("data of 2026-11-01 13:27 UTC" if known else "data of an unknown time") in last.told
+    today = LastGood("backup", split, "done: slow", split.replace(minute=20))
+    assert today.told == "2026-11-01 13:27 UTC, data of 13:20 UTC, slow"
+    assert LastGood("rehearse", split, "done").told == "2026-11-01 13:27 UTC"
+    journal.close()
+
+
+def test_a_run_that_did_not_end_well_is_told_until_a_later_one_of_its_operation_did(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+
+    def told() -> list[str]:
+        return [short_end(end) for end in not_well(journal.last_ends("s"))]
+
+    _run(journal, "backup", "ok")
+    assert told() == []
+    bad = _run(journal, "backup", "failed", exit_code=4, message="No space left on device\nmore")
+    _run(journal, "rehearse", "undone")
+    _run(journal, "split", "ok")
+    _run(journal, "unlock", "failed")
+    assert told() == ["rehearse taken back", "backup failed"]
+    (line,) = (told_end(end) for end in not_well(journal.last_ends("s")) if end.run == bad)
+    assert re.fullmatch(r"last backup failed on .{16} UTC \(run 2, exit 4\): No space left on device", line)
+    _run(journal, "backup", "ok")
+    _run(journal, "undo", "failed")
+    assert told() == ["undo failed", "rehearse taken back"], "that nothing was done after"
+    _run(journal, "rehearse", "ok")
+    assert told() == []
+    assert journal.last_ends("other") == ()
+    journal.close()

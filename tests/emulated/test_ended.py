@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import Refused
+from core.events import SetMeasured
 from core.facade import PlanRequest
 from core.recovery import lines_of
+from core.settings import PostPolicy
 from tests.emulated.bench import Bench, bench
 from tests.emulated.crashes import Point
 from tests.emulated.test_survive import die_at
@@ -65,3 +67,25 @@ def test_a_run_that_nobody_knows_is_a_clear_error(
     assert "the journal of this console knows no run 77" in capsys.readouterr().err
     with pytest.raises(Refused, match="knows no run 77"):
         web.engine.account(77).result()
+
+
+def measured(made: Bench) -> SetMeasured:
+    """The set as its row is made of."""
+    made.engine.measure_set(NAME).result()
+    return [e for e in made.engine.drain() if isinstance(e, SetMeasured)][-1]
+
+
+def test_a_failed_backup_is_seen_until_one_goes_well_which_is_as_old_as_its_data(web: Bench) -> None:
+    web.switch("full-disk@vault")
+    failed = web.run(PlanRequest("backup", NAME))
+    assert failed.exit_code == 4
+    found = measured(web)
+    assert list(found.not_well) == ["backup failed"]
+    assert f"(run {failed.run}, exit 4): " in found.not_well["backup failed"]
+    assert "backup" not in found.last
+    split_at = min(s.split_at for s in found.estate.pairs if s.split_at)
+    web.switch("full-disk@vault")
+    assert web.run(PlanRequest("backup", NAME, post_policy=PostPolicy.AS_FOUND)).exit_code == 0
+    found = measured(web)
+    assert (found.not_well, found.last["backup"]) == ({}, split_at), "the mirrors still held that point in time"
+    assert f"data of {split_at:%H:%M} UTC" in found.notes[0]

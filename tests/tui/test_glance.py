@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.events import SetMeasured
 from core.model import Estate, Finding, Pair, PairState, PairStatus, Severity
+from core.settings import Settings
 from tests.core.samples import ESTATE, PAIRS, SETTINGS
 from tui.glance import flags, mirrors_words, pending_words, trend_mark, with_sample
+from tui.outline import set_lines
+from tui.rows import BAD, estate_rows
 from tui.view import ViewState, fold, with_mirrors
 from tui.watch import LONGEST, Watch
 
@@ -125,3 +130,18 @@ def test_a_watch_that_is_off_asks_nothing() -> None:
     off.next(0, ["a"], busy=False)
     off.on = False
     assert off.next(1e9, ["a"], busy=False) == ""
+
+
+def test_a_run_that_did_not_end_well_is_a_word_in_the_row_and_a_line_in_the_details() -> None:
+    line = "last backup failed on 2026-11-23 11:26 UTC (run 7, exit 4): No space left on device"
+    settings: Any = replace(Settings(None, {}, {}, {}, Path(), Path()), sets={"payroll": SETTINGS})
+    state = fold(ViewState(), replace(measured(ESTATE), set_name="payroll", not_well={"backup failed": line}))
+    rows = {row.id: row for row in estate_rows(state, settings, NOW)}
+    assert "established  BACKUP FAILED  " in rows["set/payroll"].text
+    assert rows["set/payroll"].tone == BAD
+    assert line in rows["set/payroll"].about
+    assert line in "\n".join(set_lines(settings, state.sets["payroll"]))
+
+
+def test_a_backup_whose_data_is_of_an_unknown_time_is_not_said_to_be_of_any() -> None:
+    assert "backup unknown  rehearsal never" in pending_words((), (), {"backup": None}, NOW)
