@@ -6,12 +6,13 @@ meet (a torn set, an invalid pair: establish repairs them) is a warning here and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core import checks_layout as layout
 from core import checks_mirrors as mirrors
 from core.checkview import Odd, View
+from core.drift import NO_RUN
 from core.hosts import HostRef
 from core.mapfile import MapFile
 from core.model import Estate, Finding, Severity
@@ -65,6 +66,7 @@ CHECKS: tuple[Check, ...] = (
     Check("MOUNT_POINT_BUSY", _E, layout.mount_point_busy, "Clean up the run that left it, unmount it, or change the prefix."),
     Check("FREEZE_SYSTEM_FS", _E, layout.freeze_system_filesystem, "Set freeze: {enabled: false}, or leave it out of the set."),
     Check("WORK_DIR_IN_SET", _E, layout.work_dir_in_set, "Set the source's work_dir to a filesystem that is not in the set."),
+    Check("GROUP_NOT_ACTIVE", _W, layout.group_not_active, "Let the run that stopped it end, or activate it on the source."),
     Check("TORN_SET", _W, mirrors.torn_set, "Establish the set again and split it as one; it cannot be used as it is."),
     Check("PAIR_INVALID", _W, mirrors.pair_invalid, "Find out why the copy failed, then establish the pair in full."),
     Check("PAIR_UNKNOWN", _W, mirrors.pair_unknown, "Look at the pair with the array's own tools."),
@@ -84,9 +86,18 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def verify(settings: SetSettings, estate: Estate, kept: MapFile | None = None, work_dir: str = "") -> tuple[Finding, ...]:
-    """All findings of a set, errors first. `kept` is its newest kept map, `work_dir` the source's where it is not usual."""
-    view = View(settings, estate, kept, work_dir or HostRef("", "").work_dir)
+def verify(
+    settings: SetSettings,
+    estate: Estate,
+    kept: MapFile | None = None,
+    work_dir: str = "",
+    stopped: Mapping[str, int] = NO_RUN,
+) -> tuple[Finding, ...]:
+    """All findings of a set, errors first. `kept` is its newest kept map, `work_dir` the source's where it is not usual.
+
+    `stopped` are the groups that a run without an end took out of use, with its number.
+    """
+    view = View(settings, estate, kept, work_dir or HostRef("", "").work_dir, stopped)
     found = [
         Finding(check.code, check.severity, subject, sentence, check.action)
         for check in CHECKS

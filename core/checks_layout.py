@@ -47,8 +47,13 @@ def group_missing(view: View) -> Odd:
     if view.estate.source is not None:
         have = ", ".join(g.name for g in view.estate.source.groups) or "none"
         for name in view.settings.volume_groups:
-            if view.estate.source.group(name) is None:
+            if view.estate.source.group(name) is None and name not in view.inactive:
                 yield name, f"is not on {view.settings.source}, whose groups are: {have}"
+
+
+def group_not_active(view: View) -> Odd:
+    """A group that some systems tell nothing of while it is not active."""
+    yield from view.inactive.items()
 
 
 def group_exported(view: View) -> Odd:
@@ -117,7 +122,10 @@ def name_taken(view: View) -> Odd:
         ours = taken is not None and any(p.device_serial in view.bcvs for p in taken.physical)
         if taken is not None:
             whose = ", on BCVs of this set: an earlier run left it" if ours else ""
-            yield name, f"is a group on {view.settings.target} already (UUID {taken.uuid}{whose})"
+            yield (
+                name,
+                f"is a group on {view.settings.target} already (UUID {taken.uuid or 'unknown, it is not active'}{whose})",
+            )
         elif name != group.name and name in on_disks:
             yield name, f"is to be the name of the copy of {group.name}, and is the name of another group of the set"
 
@@ -127,7 +135,7 @@ def map_faulty(view: View) -> Odd:
     if view.estate.source is None:
         return
     for group in view.groups:
-        if group.partial or any(p.missing for p in group.physical):
+        if not group.readable or group.partial or any(p.missing for p in group.physical):
             continue
         try:
             odd = problems(build_map(view.settings.name, view.estate.source, (group.name,)))
@@ -139,7 +147,7 @@ def map_faulty(view: View) -> Odd:
 
 def map_stale(view: View) -> Odd:
     """The newest kept map is older than the group."""
-    for group in view.groups if view.kept else ():
+    for group in (g for g in view.groups if g.readable) if view.kept else ():
         kept = view.kept.group(group.name) if view.kept else None
         if kept is None:
             yield group.name, "is not in the newest kept map"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from core.drift import inactive
 from core.mapfile import MapFile
 from core.model import Estate, Filesystem, HostFacts, Pair, PhysicalVolume, VolumeGroup
 from core.settings import SetSettings
@@ -14,12 +15,16 @@ Odd = Iterable[tuple[str, str]]  # what is wrong: the subject, and a plain sente
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One set as measured; `kept` is the newest kept map, `work_dir` where our files lie on the source."""
+    """One set as measured; `kept` is the newest kept map, `work_dir` where our files lie on the source.
+
+    `stopped` are the groups that a run without an end took out of use, with its number.
+    """
 
     settings: SetSettings
     estate: Estate
     kept: MapFile | None
     work_dir: str
+    stopped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def same_host(self) -> bool:
@@ -31,6 +36,11 @@ class View:
         """The groups of the set that the source has; none while it is not measured (which is a finding of its own)."""
         source = self.estate.source
         return tuple(g for n in self.settings.volume_groups if (g := source.group(n)) is not None) if source else ()
+
+    @property
+    def inactive(self) -> dict[str, str]:
+        """Those of them that are not active there, and why, as far as that is known; nothing but their disks is known."""
+        return inactive(self.estate.source, self.settings, self.stopped) if self.estate.source else {}
 
     @property
     def physical(self) -> tuple[PhysicalVolume, ...]:

@@ -17,19 +17,37 @@ from core.settings import SetSettings
 
 T = TypeVar("T")
 NOTHING: Mapping[str, str] = {}
+NO_RUN: Mapping[str, int] = {}
 
 
 def differences(
-    std: MapFile, bcv: MapFile, facts: HostFacts, settings: SetSettings, damaged: Mapping[str, str] = NOTHING
+    std: MapFile,
+    bcv: MapFile,
+    facts: HostFacts,
+    settings: SetSettings,
+    damaged: Mapping[str, str] = NOTHING,
+    apart: Iterable[str] = (),
 ) -> tuple[Difference, ...]:
     """The differences between both sides of a map and the source as measured, with the pairs that the set works with now.
 
-    `damaged` are groups that cannot be read, and why: what stands for them in the facts says nothing.
+    `damaged` are groups that cannot be read, and why: what stands for them in the facts says nothing. `apart` are groups of which
+    nobody can tell: `inactive` ones.
     """
     lost = [Difference("GROUP_UNREADABLE", name, "whole", why) for name, why in damaged.items()]
-    names = [n for n in dict.fromkeys((*(g.name for g in std.groups), *settings.volume_groups)) if n not in damaged]
+    names = [n for n in dict.fromkeys((*(g.name for g in std.groups), *settings.volume_groups)) if n not in {*damaged, *apart}]
     groups = [one for name in names for one in _group(name, std, facts, wanted=name in settings.volume_groups)]
     return (*lost, *groups, *_pairs(bcv, facts, settings))
+
+
+def inactive(facts: HostFacts, settings: SetSettings, stopped: Mapping[str, int] = NO_RUN) -> dict[str, str]:
+    """Groups of the set that the source has and that are not active there, and why, as far as that is known.
+
+    `stopped` are the groups that a run without an end took out of use, with its number; some systems do not list them then.
+    """
+    known = {name: facts.group(name) for name in settings.volume_groups}
+    odd = [name for name, group in known.items() if (not group.readable if group is not None else name in stopped)]
+    by = {name: f"; run {stopped[name]}, which has no end, stopped it: splitmount recover {stopped[name]}" for name in stopped}
+    return {name: f"is not active on {facts.host}, so that what is in it cannot be read{by.get(name, '')}" for name in odd}
 
 
 def _group(name: str, std: MapFile, facts: HostFacts, *, wanted: bool) -> list[Difference]:

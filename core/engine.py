@@ -346,12 +346,14 @@ class Engine:
         return (*open_, *findings_of_claims(settings.name, claims, ours), *unknown)
 
     def _findings(self, settings: SetSettings, estate: Estate) -> tuple[Finding, ...]:
-        found = findings_by(self._maps, settings, estate, self._settings.hosts[settings.source].work_dir)
+        work_dir = self._settings.hosts[settings.source].work_dir
+        found = findings_by(self._maps, settings, estate, work_dir, self._recovery.stopped(settings))
         return tuple(as_taken(settings, estate, found)) if self._taken_over(settings.name) else found
 
     async def _drift(self, name: str, estate: Estate) -> Drift:
         """Of the whole set, whatever part of it is worked on; a large map holds up nobody else."""
-        return await asyncio.to_thread(drift_of, self._maps, self._set(name), estate)
+        stopped = self._recovery.stopped(self._set(name))
+        return await asyncio.to_thread(drift_of, self._maps, self._set(name), estate, stopped)
 
     # --- planning and running ---------------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ class MapFile:
 
 
 def build_map(set_name: str, facts: HostFacts, groups: Sequence[str]) -> MapFile:
-    """The map of these groups of a host. Refused when a group is absent, or not whole: such a map would not import."""
+    """The map of these groups of a host. Refused when a group is absent, not active, or not whole: such a map would not import."""
     built = []
     for name in dict.fromkeys(groups):
         group = facts.group(name)
@@ -129,6 +129,8 @@ def build_map(set_name: str, facts: HostFacts, groups: Sequence[str]) -> MapFile
 
 
 def _map_group(group: VolumeGroup, facts: HostFacts) -> MapGroup:
+    if not group.readable:
+        raise Refused(f"{facts.host}: group {group.name} is not active, so that what is in it cannot be read")
     missing = [p.uuid for p in group.physical if p.missing]
     twice = [p.uuid for p in group.physical if [q.uuid for q in group.physical].count(p.uuid) > 1]
     for uuids, words in ((missing, "missing"), (twice, "seen on two devices")):

@@ -29,10 +29,15 @@ def groups_changed(plan: Plan, settings: SetSettings, source: HostFacts) -> list
     """Which groups of the source are not any more what the plan was made from, as sentences."""
     now = basis(settings, source)
     return [
-        f"{what} was {then} when the plan was made and is {now.get(what, 'gone')} now"
+        f"{what} was {_said(then)} when the plan was made and is {_said(now.get(what, 'gone'))} now"
         for what, then in plan.facts.items()
         if what.startswith("group.") and now.get(what) != then
     ]
+
+
+def _said(basis: str) -> str:
+    """What a plan rests on, in words: a group without a UUID could not be read."""
+    return "not active" if basis.startswith(" ") else basis
 
 
 def bcvs_in_use(target: HostFacts, pairs: Iterable[Pair], prefix: str) -> tuple[str, ...]:
@@ -50,7 +55,11 @@ def bcvs_in_use(target: HostFacts, pairs: Iterable[Pair], prefix: str) -> tuple[
 def leftovers(target: HostFacts, group_uuids: Iterable[str], names: Iterable[str], prefix: str) -> tuple[str, ...]:
     """What a run brought up and is still there, as sentences: groups by UUID or name, mounts below the prefix."""
     uuids, taken = set(group_uuids), set(names)
-    out = [f"group {g.name} ({g.uuid}) is still on {target.host}" for g in target.groups if g.uuid in uuids or g.name in taken]
+    out = [
+        f"group {g.name} ({g.uuid or 'not active'}) is still on {target.host}"
+        for g in target.groups
+        if g.uuid in uuids or g.name in taken
+    ]
     return (*out, *(f"{point} is still mounted on {target.host}" for point in _below(target, prefix)))
 
 

@@ -77,7 +77,10 @@ class LogicalVolume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeGroup:
-    """A volume group; `seqno` counts its metadata changes and so dates a map."""
+    """A volume group; `seqno` counts its metadata changes and so dates a map.
+
+    Of one that is not active some systems (AIX, HP-UX) tell nothing but its name and disks: it has no UUID here.
+    """
 
     name: str
     uuid: str
@@ -91,6 +94,11 @@ class VolumeGroup:
     pv_count: int = 0
     volumes: tuple[LogicalVolume, ...] = ()
     physical: tuple[PhysicalVolume, ...] = ()
+
+    @property
+    def readable(self) -> bool:
+        """Whether the host told what is in it; where not, it is not active there."""
+        return bool(self.uuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +239,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a set stands to its newest kept map, of the time `since`; `unknown` says why that is not known, empty where it is."""
+    """How a set stands to its newest kept map, of the time `since`; `unknown` says of what of it that is not known, and why."""
 
     since: datetime | None
     unknown: str = ""
@@ -243,12 +251,11 @@ class Drift:
         if self.since is None:
             return self.unknown
         at = f"{self.since:%Y-%m-%d %H:%M} UTC"
-        if self.unknown:
-            return f"drift since the map of {at}: unknown, {self.unknown}"
-        if not self.differences:
-            return f"as the map of {at}"
         named = [one.told for one in self.differences[:3]] + ["..."] * (len(self.differences) > 3)
-        return f"drift since the map of {at}: {len(self.differences)} ({', '.join(named)})"
+        known = f"{len(self.differences)} ({', '.join(named)})" if named else ""
+        if self.unknown:
+            return f"drift since the map of {at}: {f'{known}, and ' if known else ''}unknown, {self.unknown}"
+        return f"drift since the map of {at}: {known}" if known else f"as the map of {at}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,14 @@ def _stack(plan: Plan, outcomes: Mapping[str, Outcome | None]) -> tuple[tuple[St
     return tuple(one for one in stack if outcomes.get(f"undo-{one.id}") is not Outcome.OK), committed
 
 
+def stopped_by(past: Past) -> tuple[str, ...]:
+    """The groups that a run took out of use on their own host, or may have, and did not bring up again."""
+    stops = {s.id: s.id.removeprefix("stop-") for s in past.plan.steps if s.phase is Phase.STOP and s.fence}
+    back = {step.id for step in past.stack}
+    gone = (step for step in stops if step in past.begun and (step in back or past.committed))
+    return tuple(stops[step] for step in gone if f"start-{stops[step]}" not in past.done)
+
+
 def own_job(step: Step) -> str:
     """The name of the directory in which a step's job lives, without number and attempt; empty for a step that has none.
 

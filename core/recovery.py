@@ -34,7 +34,7 @@ from core.locks import (
 from core.measures import groups_changed
 from core.model import Estate, HostFacts, PairState, PairStatus
 from core.operations import Context, SetDrivers, establish, measure
-from core.past import Past, own_job, past_of
+from core.past import Past, own_job, past_of, stopped_by
 from core.plan import Phase, Plan, Step, StepKind
 from core.recover import (
     Left,
@@ -127,6 +127,11 @@ class Recovery:
         rows = self._parts.unfinished().values()
         mine = [r for r in rows if set_name in ("", str(r[0].body.get("set", "")))]
         return tuple(past for r in mine if not self._parts.alive.alive(r[0].run) and (past := _readable(r)) is not None)
+
+    def stopped(self, settings: SetSettings) -> dict[str, int]:
+        """The groups of a set that such runs took out of use on the source, with the number of the run."""
+        pasts = self.unfinished(settings.name)
+        return {name: past.number for past in pasts for name in stopped_by(past) if name in settings.volume_groups}
 
     def without_end(self, key: str) -> tuple[Past, ...]:
         """The runs of one key that have no end, whoever executes them."""

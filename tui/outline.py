@@ -42,11 +42,12 @@ def group_lines(
     group: VolumeGroup, facts: HostFacts, pairs: Mapping[str, PairStatus] | None, without: str = "  [-] UNPAIRED"
 ) -> list[str]:
     """A group: its devices with their pairs (`without` stands for one that has none), its volumes with what is on them."""
-    out = [f"  group {group.name}  {size_words(group.size)}  seqno {group.seqno}  {group.uuid}"]
+    out = [f"  group {group.name}  {group_words(group)}"]
     for physical in group.physical:
         status = pairs.get(physical.device_serial) if pairs is not None else None
         state = "" if pairs is None else f"  {pair_words(status)}  BCV {status.pair.bcv}" if status else without
-        out.append(f"    device {physical.device_serial or 'no serial'}  {physical.path}  {size_words(physical.size)}{state}")
+        size = size_words(physical.size) if group.readable else "size unknown"
+        out.append(f"    device {physical.device_serial or 'no serial'}  {physical.path}  {size}{state}")
     for volume in group.volumes:
         if not volume.hidden:
             on = facts.filesystem(group.name, volume.name)
@@ -54,6 +55,13 @@ def group_lines(
             refusal = f"  REFUSED: {volume.refusal}" if volume.refusal else ""
             out.append(f"    volume {volume.name}  {volume.kind}  {size_words(volume.size)}{what}{refusal}")
     return out
+
+
+def group_words(group: VolumeGroup) -> str:
+    """Size and identity; of one that its host tells nothing of, that."""
+    if not group.readable:
+        return "NOT ACTIVE, what is in it cannot be read"
+    return f"{size_words(group.size)}  seqno {group.seqno}  {group.uuid}"
 
 
 def host_lines(measured: HostMeasured) -> list[str]:

@@ -157,13 +157,12 @@ def _group_rows(
     parent: str, depth: int, group: VolumeGroup, facts: HostFacts | None, pairs: Mapping[str, PairStatus] | None, set_name: str
 ) -> Iterator[Row]:
     top = f"{parent}/{group.name}"
-    about = (
-        f"volume group {group.name}",
-        f"UUID {group.uuid}",
-        f"sequence number {group.seqno}",
-        f"size {size_words(group.size)}",
-    )
-    yield Row(top, depth, f"{group.name}  {size_words(group.size)}", "", parent, True, set_name, about)
+    told: tuple[str, ...] = ("It is not active there, so that what is in it cannot be read.",)
+    size, tone = "NOT ACTIVE", WARN
+    if group.readable:
+        told = (f"UUID {group.uuid}", f"sequence number {group.seqno}", f"size {size_words(group.size)}")
+        size, tone = size_words(group.size), ""
+    yield Row(top, depth, f"{group.name}  {size}", tone, parent, True, set_name, (f"volume group {group.name}", *told))
     for physical in group.physical:
         yield _device_row(top, depth + 1, physical, pairs, set_name)
     for volume in (v for v in group.volumes if not v.hidden):
@@ -175,8 +174,8 @@ def _device_row(top: str, depth: int, physical: PhysicalVolume, pairs: Mapping[s
     about = [
         f"standard device {serial}",
         f"path now {physical.path}",
-        f"size {size_words(physical.size)}",
-        f"physical volume {physical.uuid}",
+        f"size {size_words(physical.size) if physical.size else 'unknown'}",
+        f"physical volume {physical.uuid or 'unknown'}",
     ]
     if pairs is None and set_name:
         about += ["", "The array did not tell the state of its pair; see the set for the reason."]

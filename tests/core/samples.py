@@ -62,6 +62,7 @@ DATA = VolumeGroup(
         lv("lvraw", "vgdata", "/dev/sdb"),
     ),
 )
+IDLE = replace(DATA, uuid="", seqno=0, extent_size=0, size=0, volumes=())  # as AIX and HP-UX tell a group that is not active
 PART = VolumeGroup(
     "vgpart",
     "uuid-vgpart",

@@ -26,6 +26,7 @@ from tests.core.samples import (
     BCVS,
     DATA,
     ESTATE,
+    IDLE,
     PAIRS,
     PART,
     PREFIX,
@@ -133,6 +134,7 @@ CASES: tuple[tuple[str, Case, str], ...] = (
         configured(volume_groups=("vgdata", "vgother")),
         "vgother is not on db1, whose groups are: vgdata, vgpart",
     ),
+    ("GROUP_NOT_ACTIVE", data(lambda g: IDLE), "vgdata is not active on db1, so that what is in it cannot be read"),
     ("GROUP_EXPORTED", data(lambda g: replace(g, exported=True)), "vgdata is exported"),
     ("GROUP_PARTIAL", data(lambda g: replace(g, partial=True)), "vgdata is partial"),
     (
@@ -402,6 +404,22 @@ def test_a_kept_map_that_is_older_than_its_group_is_stale(group: VolumeGroup, wo
 def test_a_group_that_was_never_mapped_makes_the_kept_map_stale() -> None:
     kept = replace(KEPT, groups=KEPT.groups[:1])
     assert [f.subject for f in verify(SETTINGS, ESTATE, kept) if f.code == "MAP_STALE"] == ["vgpart"]
+
+
+def test_a_group_that_is_not_active_is_told_as_that_and_nothing_is_concluded_from_it() -> None:
+    estate = replace(ESTATE, source=with_group(SOURCE, IDLE))
+    found = [f for f in verify(SETTINGS, estate, KEPT) if f.subject == "vgdata"]
+    assert [(f.code, f.severity) for f in found] == [("GROUP_NOT_ACTIVE", Severity.WARNING)]
+    (finding,) = [f for f in verify(SETTINGS, estate, KEPT, stopped={"vgdata": 12}) if f.subject == "vgdata"]
+    assert finding.sentence.endswith("; run 12, which has no end, stopped it: splitmount recover 12")
+
+
+def test_a_group_that_a_run_took_out_of_use_is_not_missing_where_its_system_does_not_list_it() -> None:
+    gone = replace(SOURCE, groups=tuple(g for g in SOURCE.groups if g.name != "vgdata"))
+    estate = replace(ESTATE, source=gone)
+    assert "GROUP_MISSING" in {f.code for f in verify(SETTINGS, estate, KEPT) if f.subject == "vgdata"}
+    (finding,) = [f for f in verify(SETTINGS, estate, KEPT, stopped={"vgdata": 12}) if f.subject == "vgdata"]
+    assert finding.code == "GROUP_NOT_ACTIVE"
 
 
 # --- near misses -----------------------------------------------------------------------------------------------------

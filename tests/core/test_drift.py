@@ -19,6 +19,7 @@ from tests.core.samples import (
     DATA,
     ESTATE,
     FILESYSTEMS,
+    IDLE,
     NOW,
     PAIRS,
     PART,
@@ -223,6 +224,21 @@ def test_a_source_that_does_not_answer_has_no_known_drift(maps: MapKeeper) -> No
     found = drift_of(maps, SETTINGS, dark)
     assert found.differences == ()
     assert found.told == "drift since the map of 2026-11-23 12:00 UTC: unknown, db1 does not answer: no route"
+
+
+def test_the_drift_of_a_group_that_is_not_active_is_unknown_and_that_of_the_others_is_told(maps: MapKeeper) -> None:
+    maps.keep(STD, BCV)
+    idle = replace(ESTATE, source=with_group(SOURCE, IDLE))
+    why = "vgdata is not active on db1, so that what is in it cannot be read"
+    found = drift_of(maps, SETTINGS, idle)
+    assert (found.differences, found.told) == ((), f"drift since the map of 2026-11-23 12:00 UTC: unknown, {why}")
+    by = "; run 12, which has no end, stopped it: splitmount recover 12"
+    assert drift_of(maps, SETTINGS, idle, {"vgdata": 12, "vgpart": 12}).told.endswith(f"unknown, {why}{by}")
+    other = replace(idle, source=with_group(with_group(SOURCE, IDLE), replace(PART, seqno=PART.seqno + 1)))
+    assert f": 1 (group written vgpart), and unknown, {why}" in drift_of(maps, SETTINGS, other).told
+    gone = replace(ESTATE, source=replace(SOURCE, groups=tuple(g for g in SOURCE.groups if g.name != "vgdata")))
+    assert drift_of(maps, SETTINGS, gone, {"vgdata": 12}).told.endswith(f"unknown, {why}{by}")
+    assert "group removed vgdata" in drift_of(maps, SETTINGS, gone).told
 
 
 def test_a_damaged_map_is_no_map_to_compare_with(maps: MapKeeper) -> None:

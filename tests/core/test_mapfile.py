@@ -27,7 +27,7 @@ from core.mapfile import (
 )
 from core.maptext import escape, unescape
 from core.model import Filesystem, Pair
-from tests.core.samples import BCVS, DATA, NOW, PAIRS, SIZE, SOURCE, STDS, lv, pv, with_group
+from tests.core.samples import BCVS, DATA, IDLE, NOW, PAIRS, SIZE, SOURCE, STDS, lv, pv, with_group
 
 MAP = build_map("payroll", SOURCE, ("vgdata", "vgpart"))
 TEXT = write(MAP)
@@ -184,6 +184,11 @@ def test_the_file_reads_in_the_order_of_the_seed_and_escapes_blanks() -> None:
 def test_a_group_that_the_host_lacks_makes_no_map() -> None:
     with pytest.raises(Refused, match="db1 has no volume group vgother; it has: vgdata, vgpart"):
         build_map("payroll", SOURCE, ("vgother",))
+
+
+def test_a_group_that_is_not_active_makes_no_map() -> None:
+    with pytest.raises(Refused, match="db1: group vgdata is not active"):
+        build_map("payroll", with_group(SOURCE, IDLE), ("vgdata",))
 
 
 def test_a_group_with_a_hole_makes_no_map() -> None:

@@ -13,10 +13,10 @@ import pytest
 from core.events import SetMeasured
 from core.model import Estate, Finding, Pair, PairState, PairStatus, Severity
 from core.settings import Settings
-from tests.core.samples import ESTATE, PAIRS, SETTINGS
+from tests.core.samples import ESTATE, IDLE, PAIRS, SETTINGS, SOURCE, with_group
 from tui.glance import flags, mirrors_words, pending_words, trend_mark, with_sample
 from tui.outline import set_lines
-from tui.rows import BAD, estate_rows
+from tui.rows import BAD, WARN, estate_rows
 from tui.view import ViewState, fold, with_mirrors
 from tui.watch import LONGEST, Watch
 
@@ -141,6 +141,17 @@ def test_a_run_that_did_not_end_well_is_a_word_in_the_row_and_a_line_in_the_deta
     assert rows["set/payroll"].tone == BAD
     assert line in rows["set/payroll"].about
     assert line in "\n".join(set_lines(settings, state.sets["payroll"]))
+
+
+def test_of_a_group_that_is_not_active_no_size_and_no_identity_are_shown() -> None:
+    settings: Any = replace(Settings(None, {}, {}, {}, Path(), Path()), sets={"payroll": SETTINGS})
+    estate = replace(ESTATE, source=with_group(SOURCE, IDLE))
+    state = fold(ViewState(), replace(measured(estate), set_name="payroll"))
+    rows = {row.id: row for row in estate_rows(state, settings, NOW)}
+    row = rows["set/payroll/vgdata"]
+    assert (row.text, row.tone) == ("vgdata  NOT ACTIVE", WARN)
+    assert not [text for text in row.about if text.endswith(" ") or "0 B" in text]
+    assert "  group vgdata  NOT ACTIVE, what is in it cannot be read" in set_lines(settings, state.sets["payroll"])
 
 
 def test_a_backup_whose_data_is_of_an_unknown_time_is_not_said_to_be_of_any() -> None:
