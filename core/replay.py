@@ -25,8 +25,9 @@ class Recorder:
     """Any transport, with every answer to a read written down. Changes, sessions and streams pass through unrecorded."""
 
     def __init__(self, transport: Transport, path: Path) -> None:
-        """Records are appended to `path`; it is made readable for its owner only."""
+        """Records are appended to `path`; it is made readable for its owner only. ConfigError when it cannot be written."""
         self._transport, self._path = transport, path
+        self._write("")  # before anything is asked or done
 
     @property
     def read_only(self) -> bool:
@@ -53,9 +54,15 @@ class Recorder:
             "started": result.started.isoformat(),
             "seconds": round(result.seconds, 6),
         }
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(body) + "\n")
+        self._write(json.dumps(body) + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise ConfigError(f"the transcript {self._path} cannot be written: {error.strerror}") from error
 
     async def session(self, command: Command) -> Session:
         """As the transport below."""

@@ -12,6 +12,7 @@ from core.errors import ConfigError, ReadOnlyRefused, TransportError
 from core.replay import Recorder, ReplayTransport
 from core.transport import Channel, Command, Effect, Guard, Status
 from tests.core.sshserver import connected, serve
+from tui.__main__ import main
 
 ASK = Command("alpha", "count", "")
 
@@ -72,3 +73,20 @@ def test_a_line_that_is_no_record_is_told_by_number(tmp_path: Path, line: str) -
 def test_a_transcript_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none"):
         ReplayTransport.of(tmp_path / "none")
+
+
+@pytest.mark.parametrize("where", ["/nodir/x", "/proc/rec", "/tmp"])
+@pytest.mark.parametrize("words", [["inspect"], ["check"], ["run", "map", "web", "--yes"]], ids=" ".join)
+def test_a_transcript_that_cannot_be_written_is_an_error_before_anything_is_asked(
+    tmp_path: Path, words: list[str], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "splitmount.yaml"
+    config.write_text("hosts: {alpha: {os: linux, address: 127.0.0.1, port: 1}}\n")
+    assert main(["--config", str(config), "--record", where, *words]) == 2
+    assert f"Configuration: the transcript {where} cannot be written: " in capsys.readouterr().err
+
+
+async def test_a_transcript_whose_disk_is_full_is_a_clear_error(tmp_path: Path) -> None:
+    async with serve(tmp_path) as server, connected(tmp_path, server) as transport:
+        with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+            await Recorder(transport, Path("/dev/full")).run(Command("alpha", "say", "echo x\n"))
