@@ -14,7 +14,10 @@ from core.settings import SetSettings
 BOTH = "SET_ON_BOTH_HOSTS"
 # What verification says of a target that holds the groups of the source, under their names, at their mount points.
 TAKEN = frozenset({"BCV_IN_USE", "NAME_TAKEN", "MOUNT_POINT_BUSY", BOTH})
-_MISLEADING = TAKEN | {"BCV_OTHER_CONTENT"}  # whose usual advice would end the service, or overwrite what it wrote
+_MISLEADING = TAKEN | {
+    "BCV_OTHER_CONTENT",
+    "GROUP_NOT_ACTIVE",
+}  # whose usual advice would end the service, or overwrite what it wrote
 
 
 def as_taken(settings: SetSettings, estate: Estate, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -59,7 +59,6 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
         groups = (g for g in facts.groups if g.name in one.volume_groups)
         alone = sum(p.device_serial not in paired for g in groups for p in g.physical)
         out += [f"{alone} UNPAIRED"] if alone else []
-    out += [word.upper() for word in measured.not_well]
     codes = {f.code for f in measured.findings}
     out += ["ON BOTH HOSTS"] if BOTH in codes else []
     out += [word for word in ("HELD", "LOCKED") if word in codes]
@@ -69,6 +68,11 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
     out += [f"DRIFT {len(measured.drift.differences)}"] if measured.drift is not None and measured.drift.differences else []
     out += [f"STALE {age_of(now - seen)}"] if now - seen > STALE else []
     return out
+
+
+def ended_words(measured: SetMeasured) -> list[str]:
+    """In capitals, the newest operation whose last run ended otherwise than well; the details have them all."""
+    return [word.upper() for word in measured.not_well][:1]
 
 
 def pending_words(

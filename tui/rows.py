@@ -11,7 +11,7 @@ from core.events import HostMeasured, Outcome
 from core.model import Estate, HostFacts, LogicalVolume, PairStatus, PhysicalVolume, VolumeGroup
 from core.plan import Plan
 from core.settings import SetSettings, Settings
-from tui.glance import QUIET, flags, mirrors_words, pending_words
+from tui.glance import QUIET, ended_words, flags, mirrors_words, pending_words
 from tui.outline import application_lines, pair_words, size_words
 from tui.plain import line
 from tui.view import LogRow, RunView, ViewState
@@ -95,9 +95,11 @@ def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row
             return
     else:
         loud = flags(measured, one, state.seen.get(one.name, measured.estate.measured_at), now)
-        tone = BAD if any(not word.startswith(QUIET) for word in loud) else (WARN if loud else "")
+        bad = ended_words(measured)
+        tone = BAD if bad or any(not word.startswith(QUIET) for word in loud) else (WARN if loud else "")
         mirrors = mirrors_words(measured.estate.pairs, now, told="pairs" not in measured.estate.errors)
-        title = "  ".join((one.name, mirrors, *loud, f"{one.source} -> {one.target}"))
+        said = (mirrors, *loud, *bad) if loud else (*bad, mirrors)  # what matters most must be seen on 80 columns
+        title = "  ".join((one.name, *said, f"{one.source} -> {one.target}"))
         about = [f"{one.name}: {one.source} -> {one.target}, array {one.array}"]
         about += [f"measured {measured.estate.measured_at:%Y-%m-%d %H:%M:%S} UTC", "", *measured.not_well.values()]
         about += [""] if measured.not_well else []

@@ -137,9 +137,12 @@ def test_a_run_that_did_not_end_well_is_a_word_in_the_row_and_a_line_in_the_deta
     settings: Any = replace(Settings(None, {}, {}, {}, Path(), Path()), sets={"payroll": SETTINGS})
     state = fold(ViewState(), replace(measured(ESTATE), set_name="payroll", not_well={"backup failed": line}))
     rows = {row.id: row for row in estate_rows(state, settings, NOW)}
-    assert "established  BACKUP FAILED  " in rows["set/payroll"].text
+    assert rows["set/payroll"].text.startswith("payroll  BACKUP FAILED  [=] established  ")
     assert rows["set/payroll"].tone == BAD
     assert line in rows["set/payroll"].about
+    found = replace(state.sets["payroll"], findings=measured(ESTATE, "LOCKED").findings)
+    louder = {row.id: row for row in estate_rows(fold(state, found), settings, NOW)}["set/payroll"]
+    assert "established  LOCKED  1 ERRORS  BACKUP FAILED  " in louder.text
     assert line in "\n".join(set_lines(settings, state.sets["payroll"]))
 
 
