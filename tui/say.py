@@ -40,7 +40,13 @@ def to_terminal(text: str) -> None:
 
 
 def forgiving() -> None:
-    """Let a terminal of another character set show escapes for what it lacks, instead of ending the command."""
+    """Let a terminal of another character set show escapes for what it lacks, instead of ending the command.
+
+    What was closed before we began (`>&-`) is nowhere, so that no other file gets its number and is written to.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for as long as the process
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -81,3 +81,10 @@ def test_an_output_on_a_full_disk_stops_no_run(made: Bench) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert os.strerror(28) in done.stderr
+
+
+def test_a_run_whose_outputs_were_closed_before_it_began_is_done(made: Bench) -> None:
+    command = [sys.executable, "-m", "tui", "--config", str(made.estate.config), "run", "map", NAME, "--yes"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command], check=False)
+    row = made.engine.history().result()[0]
+    assert (done.returncode, row.operation, row.outcome) == (0, "map", Outcome.OK)
