@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 
 from core.backups.base import PutBack
 from core.model import Finding, Pair, PairState
@@ -17,7 +18,7 @@ from core.transport import Command
 
 
 class Phase(StrEnum):
-    """The parts of a run, in the order of the screen."""
+    """The parts of a run; a plan has them in its own order, and some twice."""
 
     MEASURE = "measure"
     MAP = "map"
@@ -182,9 +183,9 @@ class Plan:
     spare: tuple[Pair, ...] = ()
 
     @property
-    def phases(self) -> tuple[Phase, ...]:
-        """The phases that have steps, in order."""
-        return tuple(dict.fromkeys(step.phase for step in self.steps))
+    def stretches(self) -> tuple[tuple[Phase, tuple[Step, ...]], ...]:
+        """The steps in the order in which they run, in stretches of one phase: a phase may come twice."""
+        return tuple((phase, tuple(steps)) for phase, steps in groupby(self.steps, lambda step: step.phase))
 
     @property
     def digest(self) -> str:

@@ -147,6 +147,12 @@ class Console(LateApp):
             took = time.monotonic() - begun
             self._rested = begun + (REST * took if took > BEAT else 0.0)  # keys come in between
         self.see_answers()
+        self.type_what_is_left()
+
+    def held_back(self) -> None:
+        """Say on the first page why what was asked for is not shown yet."""
+        if isinstance(self.screen, StartPage):
+            self.screen.say("the answer is there: it opens when the filter line is left (Enter or Esc)")
 
     def _to_terminal(self, text: str) -> None:
         """Beside what is drawn, as the framework's own bell."""
@@ -223,7 +229,7 @@ class Console(LateApp):
                 return
             self.push_screen(PlanPage(plan, typed=typed))
 
-        self.when_done(future, show)
+        self.when_done(future, show, opens=True)
 
     def refuse(self, title: str, error: SplitmountError) -> None:
         """A page that says why something was not begun."""

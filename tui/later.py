@@ -8,17 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from textual import events
-from textual.app import App
-
 from core.errors import SplitmountError
+from tui.typed import TypedApp
 
 if TYPE_CHECKING:
     from core.facade import Facade
     from core.settings import Settings
-
-BETWEEN_KEYS = 0.03
-WAITING = (events.Key, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp, events.Paste)
 
 
 @dataclass(slots=True)
@@ -45,15 +40,23 @@ class LateEngine:
                 self._engine.close()
 
 
-class LateApp(App[int]):
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """What is done when an answer has come; `opens` when it brings another page."""
+
+    future: Future[Any]
+    act: Callable[[], None]
+    opens: bool
+
+
+class LateApp(TypedApp):
     """An app with an engine that is there at once, or comes after the first page."""
 
     def __init__(self, engine: Facade | LateEngine) -> None:
         """Nothing is asked of the engine yet."""
         super().__init__()
         self._engine = engine
-        self._typed: list[events.Event] = []
-        self._waiting: list[tuple[Future[Any], Callable[[], None]]] = []
+        self._waiting: list[Waiting] = []
         self.failure: SplitmountError | None = None  # why the engine could not be made
 
     @property
@@ -64,7 +67,7 @@ class LateApp(App[int]):
     @property
     def engine(self) -> Facade:
         """The engine, which is there before the first key is."""
-        assert not isinstance(self._engine, LateEngine)  # noqa: S101  `on_event` sees to it
+        assert not isinstance(self._engine, LateEngine)  # noqa: S101  `ready` sees to it
         return self._engine
 
     @property
@@ -98,38 +101,33 @@ class LateApp(App[int]):
                 self.exit(error.exit_code)
                 return
             act()
-            self.call_next(self._type)
+            self.call_next(self.type_on)
 
         self.when_done(future, there)
 
-    async def on_event(self, event: events.Event) -> None:
-        """What a person does before the engine is there waits for it, in its order."""
-        early = isinstance(self._engine, LateEngine) or self._typed
-        if early and isinstance(event, WAITING) and not event.is_forwarded:
-            self._typed.append(event)
-        else:
-            await super().on_event(event)
+    @property
+    def ready(self) -> bool:
+        """Whether a key can be taken: the page is drawn, and the engine is there."""
+        return self.there and super().ready
 
-    async def _type(self) -> None:
-        """Do what waited, at a person's speed: a key may bring the line to which the next one goes."""
-        while self._typed:
-            event = self._typed[0]
-            await super().on_event(event)
-            del self._typed[0]
-            if isinstance(event, events.Key) and self._typed:
-                self.set_timer(BETWEEN_KEYS, self._type)
-                return
+    def when_done(self, future: Future[Any], act: Callable[[], None], *, opens: bool = False) -> None:
+        """Call `act` on the screen's own loop when the engine has answered.
 
-    def when_done(self, future: Future[Any], act: Callable[[], None]) -> None:
-        """Call `act` on the screen's own loop when the engine has answered."""
-        self._waiting.append((future, act))
+        What `opens` a page does not open it above a line that is being written or a question: it waits until that is over.
+        """
+        self._waiting.append(Waiting(future, act, opens))
 
     def see_answers(self) -> None:
         """Do what waited for answers that have come."""
-        ready = [pair for pair in self._waiting if pair[0].done()]
-        self._waiting = [pair for pair in self._waiting if not pair[0].done()]
-        for _, act in ready:
-            act()
+        for one in [one for one in self._waiting if one.future.done()]:
+            if one.opens and self.occupied:
+                self.held_back()
+            else:
+                self._waiting.remove(one)
+                one.act()
+
+    def held_back(self) -> None:
+        """An answer has come, and waits for the person."""
 
     def close_engine(self) -> None:
         """Close it, where there is one; one that is being made is waited for."""

@@ -265,12 +265,13 @@ def visible(rows: list[Row], closed: frozenset[str], needle: str) -> list[Row]:
 
 
 def plan_rows(plan: Plan, run: RunView | None = None) -> Iterator[Row]:
-    """The steps of a plan below their phases; with a run, how each stands."""
-    for phase in plan.phases:
-        yield Row(f"phase/{phase.value}", 0, phase.value.upper(), HEAD)
-        for step in (s for s in plan.steps if s.phase is phase):
+    """The steps of a plan in the order in which they run, each stretch below its phase; with a run, how each stands."""
+    for number, (phase, steps) in enumerate(plan.stretches):
+        top = f"phase/{number}"
+        yield Row(top, 0, phase.value.upper(), HEAD)
+        for step in steps:
             mark, tone, after = ("o", "", "") if run is None else _standing(run, step.id)
-            yield Row(step.id, 1, f"{mark} {step.title}{after}", tone, f"phase/{phase.value}")
+            yield Row(step.id, 1, f"{mark} {step.title}{after}", tone, top)
     if run is not None and run.taken_back:
         yield Row("phase/back", 0, "TAKEN BACK", HEAD)
         for step_id in run.taken_back:

@@ -56,20 +56,28 @@ class _Glyphs:
     sign: str
 
 
+PARTS = ("HALF", "ONE EIGHTH", "ONE QUARTER", "THREE EIGHTHS", "FIVE EIGHTHS", "THREE QUARTERS", "SEVEN EIGHTHS")
 _STANDS_FOR = (
     _Glyphs(("BOX DRAWINGS LIGHT VERTICAL", "BOX DRAWINGS HEAVY VERTICAL", "BOX DRAWINGS DOUBLE VERTICAL"), "|"),
     _Glyphs(("BOX DRAWINGS LIGHT HORIZONTAL", "BOX DRAWINGS HEAVY HORIZONTAL", "BOX DRAWINGS DOUBLE HORIZONTAL"), "-"),
     _Glyphs(("BOX DRAWINGS",), "+"),
-    _Glyphs(("LEFT HALF BLOCK", "LEFT ONE", "LEFT THREE", "LEFT FIVE", "LEFT SEVEN", "LEFT QUARTER", "RIGHT"), "|"),
-    _Glyphs(("UPPER", "LOWER"), "-"),
-    _Glyphs(("BLOCK", "SHADE"), "#"),
+    _Glyphs(("LEFT RIGHT ARROW", "LEFT RIGHT DOUBLE ARROW"), "-"),
+    _Glyphs(("RIGHTWARDS ARROW", "RIGHTWARDS DOUBLE ARROW", "RIGHT-POINTING"), ">"),
+    _Glyphs(("LEFTWARDS ARROW", "LEFTWARDS DOUBLE ARROW", "LEFT-POINTING"), "<"),
+    _Glyphs(("DOUBLE QUOTATION MARK",), '"'),
+    _Glyphs(("SINGLE QUOTATION MARK",), "'"),
+    _Glyphs(("EN DASH", "EM DASH"), "-"),
+    _Glyphs(("MULTIPLICATION SIGN",), "x"),
+    _Glyphs(("LEFT HALF BLOCK", "LEFT ONE", "LEFT THREE", "LEFT FIVE", "LEFT SEVEN", "RIGHT HALF BLOCK", "RIGHT ONE EIGHTH BLOCK"), "|"),
+    _Glyphs(tuple(f"{half} {part} BLOCK" for half in ("UPPER", "LOWER") for part in PARTS), "-"),
+    _Glyphs(("FULL BLOCK", "SHADE"), "#"),
     _Glyphs(("ELLIPSIS",), "."),
 )  # fmt: skip
 
 
 @lru_cache(4096)
 def ascii_of(text: str) -> str:
-    """The text in its very width, in ASCII: lines and blocks by what looks like them, `?` for what has nothing like it."""
+    """The text in its very width, in ASCII: lines, blocks and arrows by what looks like them, `?` for what has nothing like it."""
     return text if text.isascii() else "".join(c if c.isascii() else _ascii(c) for c in text)
 
 

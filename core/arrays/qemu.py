@@ -258,7 +258,7 @@ class QemuArray:
             lines += before
             actions += copy
         lines.append(_line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}}))
-        title = f"Establish {len(pairs)} pairs, STD → BCV"
+        title = f"Establish {len(pairs)} pairs, STD -> BCV"
         return (*steps, self._step("establish", title, lines, (s.pair for s in pairs), _ESTABLISH))
 
     def _establish_one(self, status: PairStatus, full: bool) -> tuple[list[str], list[dict[str, Any]]]:
@@ -330,7 +330,7 @@ class QemuArray:
             sync: dict[str, Any] = {"sync": "full"} if full else {"sync": "bitmap", "bitmap": WRITTEN, "bitmap-mode": "never"}
             actions.append(_backup("r", bcv, std, bcv, sync))
         lines.append(_line("transaction", {"actions": actions, "properties": {"completion-mode": "individual"}}))
-        title = f"Restore {len(pairs)} pairs, BCV → STD"
+        title = f"Restore {len(pairs)} pairs, BCV -> STD"
         return (*steps, self._step("restore", title, lines, (s.pair for s in pairs), _RESTORE))
 
     def ready(self, pairs: tuple[PairStatus, ...]) -> tuple[Step, ...]:

@@ -386,7 +386,7 @@ class SymmetrixArray:
             ("establish-full", whole, "-full ", ""),
         ):
             if chosen:
-                title = f"Establish {len(chosen)} pairs, STD → BCV{', in full' if option else ''}"
+                title = f"Establish {len(chosen)} pairs, STD -> BCV{', in full' if option else ''}"
                 command = self._change(title, chosen, words, f"{_SYMMIR} establish {option}-nop")
                 steps.append(self._step(step_id, command, chosen, _ESTABLISH))
         return tuple(steps)
@@ -403,7 +403,7 @@ class SymmetrixArray:
         self._refuse_unless(pairs, frozenset({PairState.SPLIT}), "only split pairs can be restored")
         full = full or any("SplitNoInc" in s.private for s in pairs)
         options = "-full " * full + "-protect " * protect
-        title = f"Restore {len(pairs)} pairs, BCV → STD"
+        title = f"Restore {len(pairs)} pairs, BCV -> STD"
         start = self._change(title, pairs, "" if full else "Split", f"{_SYMMIR} restore {options}-nop")
         return (self._step("restore", start, pairs, _RESTORE), self._restore_split(pairs))
 

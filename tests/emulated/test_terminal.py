@@ -73,7 +73,6 @@ def type_name(terminal: Terminal, name: str, journey: str, before: int) -> str:
     terminal.press("r")
     terminal.until("Tab comes here")
     terminal.press("Tab")
-    time.sleep(1)  # a person's pause: what is typed before the field has the focus is typed at Cancel
     terminal.type(name)
     terminal.until(f"▊  {name} ")
     terminal.press("Enter")
@@ -97,6 +96,37 @@ def test_a_backup_and_a_rehearsal_end_with_equal_files_everywhere(tmp_path: Path
         made.engine.restore_files(name, record.id, "/var/tmp/restored").result()
         assert made.files(family.target, "/var/tmp/restored") == before
         assert family.target.mounts == {}
+
+
+def test_a_word_that_arrives_in_one_piece_goes_where_its_first_letter_opens_a_line_and_starts_nothing(tmp_path: Path) -> None:
+    with bench(tmp_path, ("linux-web",)) as made:
+        family = made.family("linux-web")
+        states = [made.estate.array.word(s, b) for s, b in family.pairs]
+        with console(made, tmp_path) as terminal:
+            terminal.type("b/")
+            terminal.type("ready")  # while it is being planned
+            terminal.until("/ready", " ready ")
+            terminal.press("Escape")
+            terminal.until("PLAN  backup of linux-web")
+            terminal.type("/ready")
+            terminal.until("ready ")
+            terminal.press("Escape")
+            terminal.gone("▊")
+            terminal.type("ry")
+            terminal.until("Run backup of linux-web")
+            time.sleep(1)  # a run would be on the screen by now
+            assert "Cancel" in terminal.screen()
+            terminal.press("Escape")
+            terminal.until("WHAT WILL HAPPEN")
+            time.sleep(1)  # a terminal takes Escape and a letter that follows at once for one key
+            terminal.type(":ready")
+            terminal.until("ready ")
+            terminal.press("Escape")
+            terminal.gone("▊")
+            terminal.press("Escape")
+            terminal.until("mirrors watched")
+            assert made.engine.history().result() == []
+        assert [made.estate.array.word(s, b) for s, b in family.pairs] == states
 
 
 def test_an_engineer_looks_at_everything_and_no_key_can_change_anything(tmp_path: Path) -> None:

@@ -97,6 +97,12 @@ def test_lines_and_blocks_become_what_looks_like_them_in_the_same_width() -> Non
     assert ascii_of("plain") == "plain"
 
 
+def test_an_arrow_keeps_its_direction_and_nothing_is_drawn_as_what_it_is_not() -> None:
+    assert ascii_of("BCV \u2192 STD, \u2190 \u21d2 \u25b6 \u00ab\u00bb") == "BCV > STD, < > > <>"
+    assert ascii_of("\u2018a\u2019 \u201cb\u201d \u2013 \u00d7 \u2191\u2193") == "'a' \"b\" - x ??"
+    assert ascii_of("\u2581\u2594\u258a\u2590\u2503\u2592") == "--|||#"
+
+
 SCRIPT = """
 import sys, tempfile
 from pathlib import Path

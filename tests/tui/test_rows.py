@@ -8,11 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from core.events import HostMeasured, SetMeasured
+from core.events import HostMeasured, Outcome, RunStarted, SetMeasured, StepEnded, StepStarted
 from core.model import HostFacts
+from core.plan import Phase, Plan, StepKind
 from core.settings import Settings
 from tests.core.samples import ESTATE, NOW, SETTINGS
-from tui.rows import KeptRows, estate_rows
+from tests.tui.still import step
+from tui.rows import KeptRows, estate_rows, plan_rows
+from tui.screens.run import phase_line
 from tui.view import ViewState, fold
 
 
@@ -40,3 +43,26 @@ def test_what_is_told_of_a_set_is_kept_for_some_seconds_because_it_tells_ages() 
     assert "STALE" in late["set/payroll"].text
     again = fold(state, SetMeasured("payroll", replace(ESTATE, pairs=()), (), ()))
     assert "UNPAIRED" in {row.id: row for row in estate_rows(again, settings, NOW, kept)}["set/payroll"].text
+
+
+def run_order(*phases: Phase) -> Plan:
+    """A plan whose steps are of these phases, in this order."""
+    steps = tuple(step(f"step-{n}", phase, StepKind.MEASURE, f"step {n}") for n, phase in enumerate(phases))
+    return Plan("restore", "payroll", steps, NOW)
+
+
+def test_steps_are_listed_in_the_order_in_which_they_run_and_a_phase_may_come_twice() -> None:
+    rows = list(plan_rows(run_order(Phase.MEASURE, Phase.BACKUP, Phase.STOP, Phase.BACKUP, Phase.BACKUP)))
+    told = [row.text for row in rows]
+    assert told == ["MEASURE", "o step 0", "BACKUP", "o step 1", "STOP", "o step 2", "BACKUP", "o step 3", "o step 4"]
+    assert len({row.id for row in rows}) == len(rows)
+    assert {row.parent for row in rows if row.depth} <= {row.id for row in rows if not row.depth}
+
+
+def test_the_line_of_phases_is_in_the_order_of_the_run_and_marks_the_one_that_it_is_in() -> None:
+    plan = run_order(Phase.CHECK, Phase.SPLIT, Phase.CHECK)
+    run = fold(fold(ViewState(), RunStarted(1, NOW, plan)), StepStarted(1, "step-0", NOW))
+    run = fold(run, StepEnded(1, "step-0", Outcome.OK, 1.0))
+    run = fold(run, StepStarted(1, "step-1", NOW))
+    assert run.run is not None
+    assert phase_line(run.run).plain == " + check  > split  - check "

@@ -1,8 +1,9 @@
-"""Small questions. Enter never says yes: the focus is on the way back, and yes is a key of its own."""
+"""Small questions. Enter never says yes: the focus is on the way back, and yes is a key of its own, pressed when the question was to be seen."""
 
 from __future__ import annotations
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
@@ -11,13 +12,16 @@ from textual.widgets import Button, Input, Static
 
 from tui.plain import line, printable
 from tui.screens.base import put
+from tui.typed import Drawn
 
 WAY_BACK = "#cancel"  # what has the focus from the first instant of a question on: no key that was pressed early says yes
+WAY_OUT = "Esc  goes back; then ask again"
 
 
-class Ask(ModalScreen[bool]):
+class Ask(ModalScreen[bool], Drawn):
     """A question with Cancel in focus; only the key that it names agrees."""
 
+    QUESTION = True
     AUTO_FOCUS = WAY_BACK
     BINDINGS = [Binding("escape", "answer(False)", "Cancel")]
 
@@ -25,18 +29,27 @@ class Ask(ModalScreen[bool]):
         """`key` is the key that agrees; `agree` and `cancel` say what each does."""
         super().__init__()
         self._question, self._key, self._agree, self._cancel = question, key, agree, cancel
+        self._deaf = False  # another letter came first: somebody types, and not to this question
 
     def compose(self) -> ComposeResult:
         """The question and the two ways."""
         with Vertical(id="ask"):
             yield Static(Text(printable(self._question)))
-            yield Static(Text(f"\n{self._key}    {line(self._agree)}\nEsc  {line(self._cancel)}", style="bold"))
+            yield Static(Text(f"\n{self._key}    {line(self._agree)}\nEsc  {line(self._cancel)}", style="bold"), id="ways")
             yield Button(self._cancel, id="cancel")
 
-    def on_key(self, event: object) -> None:
-        """Only the named key agrees."""
-        if getattr(event, "character", None) == self._key:
+    def on_key(self, event: events.Key) -> None:
+        """Only the named key agrees, and only as the first letter: in the midst of others it is part of a word."""
+        if not event.is_printable:
+            return
+        if event.character == self._key and not self._deaf:
             self.dismiss(True)
+        elif not self._deaf:
+            self._deaf = True
+            put(
+                self.query_one("#ways", Static),
+                Text(f"\n{event.character} is no answer, and what is typed after it is none.\n{WAY_OUT}"),
+            )
 
     def on_button_pressed(self) -> None:
         """Cancel."""
@@ -47,9 +60,10 @@ class Ask(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class TypeName(ModalScreen[str]):
+class TypeName(ModalScreen[str], Drawn):
     """The question before data is overwritten: the set's name must be typed. Cancel has the focus, an empty field does nothing."""
 
+    QUESTION = True
     AUTO_FOCUS = WAY_BACK
     BINDINGS = [
         Binding("escape", "leave", "Cancel"),
@@ -96,9 +110,10 @@ class TypeName(ModalScreen[str]):
         self.dismiss("")
 
 
-class AskText(ModalScreen[str]):
+class AskText(ModalScreen[str], Drawn):
     """A question that is answered by a line of text; an empty one is no answer, and Cancel has the focus."""
 
+    QUESTION = True
     AUTO_FOCUS = WAY_BACK
     BINDINGS = [Binding("escape", "leave", "Cancel")]
 

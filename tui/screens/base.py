@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.keys import bindings
 from tui.plain import line, masked
+from tui.typed import Drawn
 from tui.view import ViewState
 from tui.widgets.keyline import KeyLine
 from tui.widgets.rowlist import RowList
@@ -22,7 +22,7 @@ SMALLEST = (60, 16)
 SHORTEST = 20  # columns of a heading that are always shown
 
 
-class Page(Screen[Any]):
+class Page(Drawn):
     """A screen of the console."""
 
     BINDINGS = bindings("everywhere")
@@ -65,10 +65,10 @@ class Page(Screen[Any]):
             rows.filter(needle)
 
     def action_filter(self) -> None:
-        """Open the filter line."""
+        """Open the filter line; it has the focus at once, so that the next key is its."""
         for needle in self.query("#needle").results(Input):
             needle.remove_class("hidden")
-            needle.focus()
+            self.set_focus(needle)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
@@ -81,7 +81,7 @@ class Page(Screen[Any]):
     def to_body(self) -> None:
         """The keys go to the page's list, or to what else it shows."""
         for body in self.query("RowList, #page").results():
-            body.focus()
+            self.set_focus(body)
             return
 
     def action_back(self) -> None:

@@ -312,4 +312,4 @@ class GuidePage(Page):
                 lines = [error.title.upper(), "", *str(error).splitlines()]
             self.console_app.push_screen(TextPage("files from a backup", lambda: [*lines, "", "Esc goes back."]))
 
-        self.console_app.when_done(future, show)
+        self.console_app.when_done(future, show, opens=True)

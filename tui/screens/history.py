@@ -92,7 +92,7 @@ class HistoryPage(Page):
                 return
             self.console_app.push_screen(ReplayPage(scenes))
 
-        self.console_app.when_done(future, show)
+        self.console_app.when_done(future, show, opens=True)
 
 
 class ReplayPage(StagePage):

@@ -32,13 +32,13 @@ def bar_text(progress: StepProgress) -> str:
 
 
 def phase_line(run: RunView) -> Text:
-    """The phases: done, current, to come."""
+    """The phases in the order in which they run: done, current, to come."""
     text = Text(no_wrap=True, overflow="ellipsis")
     here = shown_step(run)
-    for phase in run.plan.phases:
-        steps = [run.steps.get(s.id) for s in run.plan.steps if s.phase is phase]
-        done = all(s is not None and s.outcome is Outcome.OK for s in steps)
-        current = here is not None and here.phase is phase and run.end is None
+    for phase, steps in run.plan.stretches:
+        views = [run.steps.get(step.id) for step in steps]
+        done = all(view is not None and view.outcome is Outcome.OK for view in views)
+        current = here is not None and here in steps and run.end is None
         style = "bold reverse" if current else ("bold" if done else "dim")
         text.append(f" {'+' if done else ('>' if current else '-')} {phase.value} ", style=style)
     return text

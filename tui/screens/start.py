@@ -146,7 +146,7 @@ class StartPage(Page):
             if accounts:
                 self.console_app.push_screen(RecoverPage(accounts[-1]))
 
-        self.console_app.when_done(future, show)
+        self.console_app.when_done(future, show, opens=True)
 
     def action_accidents(self) -> None:
         """The demonstration's accidents."""
@@ -225,4 +225,4 @@ class StartPage(Page):
             ]
             self.console_app.push_screen(TextPage(f"backups of {name}", lambda: lines or ["There is none."]))
 
-        self.console_app.when_done(future, show)
+        self.console_app.when_done(future, show, opens=True)

@@ -176,6 +176,16 @@ async def test_every_change_is_a_change_names_its_bcvs_and_is_explained(subject:
         assert all((step.explain.what, step.explain.why, step.explain.risk, step.explain.by_hand))
 
 
+async def test_titles_are_ascii_so_that_the_direction_of_a_copy_is_the_same_on_every_terminal(subject: Subject) -> None:
+    await establish(subject)
+    await split(subject)
+    there = await status(subject)
+    back, *_ = [s.title for s in subject.driver.restore(there) if "Restore" in s.title]
+    assert "BCV -> STD" in back
+    assert any("STD -> BCV" in s.title for s in subject.driver.establish(there))
+    assert all(s.title.isascii() for s in (*subject.driver.restore(there), *subject.driver.establish(there)))
+
+
 async def test_the_split_itself_is_the_last_step_and_the_only_one_between_freeze_and_thaw(subject: Subject) -> None:
     await establish(subject)
     steps = subject.driver.split(await status(subject), SplitMark("abcdefgh-0000"))
