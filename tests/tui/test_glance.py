@@ -11,7 +11,7 @@ import pytest
 from core.events import SetMeasured
 from core.model import Estate, Finding, Pair, PairState, PairStatus, Severity
 from tests.core.samples import ESTATE, PAIRS, SETTINGS
-from tui.glance import flags, mirrors_words, pending_words, trend_mark, with_sample
+from tui.glance import flags, mirrors_words, pending_words, trend_mark, trouble, with_sample
 from tui.view import ViewState, fold, with_mirrors
 from tui.watch import LONGEST, Watch
 
@@ -125,3 +125,18 @@ def test_a_watch_that_is_off_asks_nothing() -> None:
     off.next(0, ["a"], busy=False)
     off.on = False
     assert off.next(1e9, ["a"], busy=False) == ""
+
+
+def in_trouble(name: str, *codes: str, severity: Severity = Severity.ERROR) -> SetMeasured:
+    """A set with findings of these codes."""
+    return SetMeasured(name, ESTATE, tuple(Finding(code, severity, name, "") for code in codes), ())
+
+
+def test_the_trouble_of_all_sets_is_told_together_and_nothing_where_there_is_none() -> None:
+    assert trouble([]) == trouble([in_trouble("a"), in_trouble("b", "SPLIT_OLD", severity=Severity.WARNING)]) == ""
+    assert trouble([in_trouble("a", "RUN_WITHOUT_END"), in_trouble("b", *"xyz"), in_trouble("c", *"xyz")]) == (
+        "1 run has no end, 6 errors"
+    )
+    assert trouble([in_trouble("a", "RUN_WITHOUT_END", "x"), in_trouble("b", "RUN_WITHOUT_END")]) == (
+        "2 runs have no end, 1 error"
+    )
