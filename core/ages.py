@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 _UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60))
+
+
+def age_then(at: datetime, now: datetime) -> str:
+    """A time, with its age as it was `now`: for a text that is read later, when the age is another."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC, {age_of(now - at)} old when this was planned at {now:%H:%M:%S}"
 
 
 def age_of(span: timedelta) -> str:

@@ -327,8 +327,8 @@ def _by_map(context: Context) -> tuple[Condition, ...]:
         return ()
     split = min((s.split_at for s in context.pairs if s.split_at is not None), default=now)
     sentence = (
-        f"the map of {kept.measured_at:%Y-%m-%d %H:%M:%S} UTC is whole; it is {age_of(now - kept.measured_at)} old, "
-        f"and {age_of(max(split - kept.measured_at, timedelta()))} older than the data"
+        f"the map of {kept.measured_at:%Y-%m-%d %H:%M:%S} UTC is whole; at {now:%H:%M:%S} it was {age_of(now - kept.measured_at)} old, "
+        f"and it is {age_of(max(split - kept.measured_at, timedelta()))} older than the data"
     )
     unknown = (
         "what was mounted and active at its end, whether its application ran, and what was changed in its groups after the map"

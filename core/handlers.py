@@ -73,6 +73,7 @@ class RunState:
     statuses: tuple[PairStatus, ...] = ()
     record: BackupRecord | None = None
     sample: dict[str, tuple[str, str]] = field(default_factory=dict)
+    compared: str = ""  # what reading them on the copy has shown
     job_number: int = 0  # the number that the jobs bear: of the console that began the run
     attempts: dict[str, int] = field(default_factory=dict)
     measure_first: set[str] = field(default_factory=set)  # steps that may have been sent before: see `_what_is_left`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.ages import age_of
+from core.ages import age_then
 from core.compare import compare_steps
 from core.damage import MISSING
 from core.explain import EXPLAIN
@@ -139,7 +139,7 @@ def _consequences(context: Context, groups: tuple[OwnGroup, ...]) -> list[str]:
     """What the restore overwrites, from what, and what it does not touch: shown before the name is typed."""
     settings = context.settings
     at = next((s.split_at for s in context.pairs if s.split_at), None)
-    age = f"{at:%Y-%m-%d %H:%M:%S} UTC, {age_of(context.estate.measured_at - at)} ago" if at else "a time that is unknown"
+    age = age_then(at, context.estate.measured_at) if at else "a time that is unknown"
     lines = [f"OVERWRITES {settings.source}: BCV -> STD, with the state of {age}"]
     lines += [f"  {s.pair.bcv} -> {s.pair.std}  {_size(s.std_size)}" for s in context.pairs]
     for own in groups:
@@ -240,11 +240,7 @@ def _takeover_summary(context: Context, living: bool) -> list[str]:
         lines += [f"  not started: {app.name}, which knows the original's mount points"] if app is not None else []
     if not living:
         kept = context.kept
-        when = (
-            f"{kept.measured_at:%Y-%m-%d %H:%M:%S} UTC, {age_of(estate.measured_at - kept.measured_at)} ago"
-            if kept
-            else "unknown"
-        )
+        when = age_then(kept.measured_at, estate.measured_at) if kept else "unknown"
         lines.append(
             f"  {settings.source} does not answer: its layout is from the map of {when}; nothing there could be measured"
         )

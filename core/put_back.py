@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.ages import age_of
+from core.ages import age_then
 from core.backups.base import Overwrites, PutBack
 from core.backups.putback import commands_of, within
 from core.conditions import application_stopped, online_redo, restore_conditions
@@ -173,4 +173,4 @@ def _through_bcvs(context: Context, held: Overwrites) -> Planned:
 
 def _point(context: Context, held: Overwrites) -> str:
     at = held.record.split_at
-    return f"backup {held.record.id}, the state of {at:%Y-%m-%d %H:%M:%S} UTC, {age_of(context.estate.measured_at - at)} ago"
+    return f"backup {held.record.id}, the state of {age_then(at, context.estate.measured_at)}"

@@ -28,7 +28,9 @@ from core.transport import Command
 if TYPE_CHECKING:
     from core.handlers import RunState
 
-FILES = 40  # so many files are read on the source before the split, and on the copy after it
+FILES = 40  # no more files are read on the source before the split, and on the copy after it
+NOTHING = "there was no file to read"
+SAMPLED = f"checksums of up to {FILES} files"  # in the plan; the report has what was measured in its place
 
 
 def plan_rehearse(context: Context) -> Planned:
@@ -62,7 +64,7 @@ def _tested(context: Context, splits: bool, sampled: bool) -> list[str]:
     tried = app is not None and app.tries_copy
     proved = ["import", "mount", "the check of every filesystem"]
     untested = ["names and mount points of the source", "network addresses"]
-    (proved if sampled else untested).append(f"checksums of {FILES} files" if sampled else "checksums of files")
+    (proved if sampled else untested).append(f"{SAMPLED}" if sampled else "checksums of files")
     (proved if tried else untested).append(app.name if app is not None else "an application")
     lines = [f"tested: {', '.join(proved)}", f"not tested: {', '.join(untested)}"]
     if not splits:
@@ -74,7 +76,7 @@ def _tested(context: Context, splits: bool, sampled: bool) -> list[str]:
 
 def _sample(context: Context, where: str) -> list[Step]:
     host = context.settings.source if where == "source" else context.settings.target
-    title = f"Read {FILES} files of the source" if where == "source" else "Read the same files of the copy, and compare"
+    title = f"Read up to {FILES} files of the source" if where == "source" else "Read the same files of the copy, and compare"
     return [Step(f"sample-{where}", Phase.CHECK, StepKind.SAMPLE, title, host, EXPLAIN[f"sample-{where}"], measure=where)]
 
 
@@ -126,7 +128,7 @@ async def sample(state: RunState, step: Step, command: Command | None) -> str:
         state.note(step, sample=state.sample)
         return f"{len(state.sample)} files of {parts.settings.source} read"
     if not state.sample:
-        return "there was no file to read"
+        return NOTHING
     result = await parts.transport.run(target.files(tuple(prefix + path for path in state.sample)))
     copy = {path.removeprefix(prefix): total for path, total in _sums(result.stdout).items()}
     odd = [path for path, total in state.sample.items() if copy.get(path) != total]
@@ -136,7 +138,20 @@ async def sample(state: RunState, step: Step, command: Command | None) -> str:
     if wrong:
         raise CommandFailed(f"the copy is not what the source was: {_few(wrong)} {'differ' if len(wrong) > 1 else 'differs'}")
     equal = f"{len(state.sample) - len(odd)} files of the copy are as on the source"
-    return equal + (f"; {len(odd)} were changed there meanwhile, so they prove nothing" if odd else "")
+    state.compared = equal + (f"; {len(odd)} were changed there meanwhile, so they prove nothing" if odd else "")
+    return state.compared
+
+
+def report(summary: Iterable[str], found: str) -> list[str]:
+    """What a rehearsal that went well has tested, and what not: the lines of its plan with what the step `sample-copy` has told."""
+    told = [line for line in summary if line.startswith(("tested: ", "not tested: "))]
+    planned = any(SAMPLED in line for line in told)
+    if not planned or found != NOTHING:
+        return [line.replace(SAMPLED, f"checksums ({found or 'of how many files is not known'})") for line in told]
+    return [
+        line.replace(f", {SAMPLED}", "") + (f", checksums of files ({found})" if line.startswith("not") else "")
+        for line in told
+    ]
 
 
 def _sums(text: str) -> dict[str, tuple[str, str]]:

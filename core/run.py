@@ -289,6 +289,7 @@ class Run:
     async def _conclude(self, error: SplitmountError | None, began: float) -> RunEnded:
         left: list[str] = []
         outcome, code, message = Outcome.OK, 0, "done" + self._objectives(began)
+        message += f"; {self._state.compared}" if self._state.compared else ""
         if self._state.doubtful and self._state.statuses:
             message += f"; {DOUBTFUL}"
         if error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from core.ages import age_of
@@ -14,6 +14,7 @@ from tui.outline import MARKS
 
 STALE = timedelta(minutes=10)  # what was measured longer ago is said to be stale
 SAMPLES = 10  # looks at the mirrors that a trend is made from
+UNENDED = "RUN_WITHOUT_END"  # the finding of a run that has no end
 QUIET = ("STALE", "TAKEN OVER", "DRIFT")  # to be known, and no fault
 
 
@@ -47,11 +48,24 @@ def mirrors_words(pairs: Sequence[PairStatus], now: datetime, *, told: bool) -> 
     return f"{words} {age_of(now - at)}" if at else f"{words}, age unknown"
 
 
-def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime) -> list[str]:
-    """What must not be overlooked, in capitals. After a takeover it is no error that the target holds the set, nor that the source is down."""
+def errors_of(measured: SetMeasured) -> list[str]:
+    """The codes of what verification calls an error, less what is usual after a takeover."""
     from core.takenover import BOTH, TAKEN  # with all plans: by then the engine is there
 
-    usual = TAKEN | {"SOURCE_UNREACHABLE"} if measured.taken_over else frozenset()
+    usual = TAKEN - {BOTH} | {"SOURCE_UNREACHABLE"} if measured.taken_over else frozenset()
+    return [f.code for f in measured.findings if f.severity is Severity.ERROR and f.code not in usual]
+
+
+def trouble(sets: Iterable[SetMeasured]) -> str:
+    """Runs without an end and errors of all sets together, in a few words; nothing where there is none."""
+    codes = [code for measured in sets for code in errors_of(measured)]
+    runs = codes.count(UNENDED)
+    counts = (("run has no end", "runs have no end", runs), ("error", "errors", len(codes) - runs))
+    return ", ".join(f"{n} {one if n == 1 else several}" for one, several, n in counts if n)
+
+
+def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime) -> list[str]:
+    """What must not be overlooked, in capitals. After a takeover it is no error that the target holds the set, nor that the source is down."""
     out = ["TAKEN OVER"] if measured.taken_over else []
     facts = measured.estate.source
     if facts is not None and "pairs" not in measured.estate.errors:
@@ -60,9 +74,9 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
         alone = sum(p.device_serial not in paired for g in groups for p in g.physical)
         out += [f"{alone} UNPAIRED"] if alone else []
     codes = {f.code for f in measured.findings}
-    out += ["ON BOTH HOSTS"] if BOTH in codes else []
+    out += ["ON BOTH HOSTS"] if "SET_ON_BOTH_HOSTS" in codes else []
     out += [word for word in ("HELD", "LOCKED") if word in codes]
-    errors = sum(f.severity is Severity.ERROR and f.code not in usual for f in measured.findings)
+    errors = len(errors_of(measured))
     out += [f"{errors} ERRORS"] if errors else []
     out += ["NOT MEASURED WHOLE"] if measured.estate.errors and not errors and not measured.taken_over else []
     out += [f"DRIFT {len(measured.drift.differences)}"] if measured.drift is not None and measured.drift.differences else []

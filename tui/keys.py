@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -157,11 +157,12 @@ def names_of(key: Key, changed: Changed) -> str:
     return ", ".join(name_of(one) for one in pressed(key, changed))
 
 
-def of_page(screen: str) -> Iterator[Key]:
-    """The keys of a page that stand in its footer: help and the finder first, those for leaving last."""
+def of_page(screen: str, now: Sequence[str] = ()) -> Iterator[Key]:
+    """The keys of a page that stand in its footer: help and the finder first, then what is due `now` (actions), those for leaving last."""
     everywhere = [k for k in KEYS if k.screen == "everywhere" and k.shown]
     yield from (k for k in everywhere if k.action in FIRST)
-    yield from (k for k in KEYS if k.screen == screen and k.shown)
+    yield from (k for k in KEYS if k.screen == screen and k.action in now)
+    yield from (k for k in KEYS if k.screen == screen and k.shown and k.action not in now)
     yield from (k for k in everywhere if k.action not in FIRST)
 
 

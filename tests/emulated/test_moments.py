@@ -14,6 +14,7 @@ from core.errors import Refused, SplitmountError
 from core.events import RunEnded, SetMeasured
 from core.facade import PlanRequest
 from core.plan import Verdict, Weight
+from core.rehearse import report
 from core.settings import ApplicationSettings, PostPolicy
 from hostdrivers.emulated.estate import Family
 from hostdrivers.emulated.linux import Linux
@@ -245,6 +246,10 @@ def test_a_rehearsal_proves_the_copy_by_files_of_the_source_and_by_the_check_of_
     found = made.steps(end.run)["sample-copy"].message
     assert found.endswith("files of the copy are as on the source")
     assert int(found.split()[0]) == min(40, len(source_files(made, family)))
+    assert end.message.endswith(f"; {found}")
+    tested, *_ = report(plan.summary, found)
+    assert tested.startswith(f"tested: import, mount, the check of every filesystem, checksums ({found})")
+    assert "up to 40" in "\n".join((*plan.summary, *(s.title for s in plan.steps)))
 
 
 def test_a_copy_that_is_not_what_the_source_was_ends_the_rehearsal_and_is_cleaned_up(night: tuple[Bench, Family]) -> None:

@@ -14,7 +14,7 @@ from core.events import SetMeasured
 from core.model import Estate, Finding, Pair, PairState, PairStatus, Severity
 from core.settings import Settings
 from tests.core.samples import ESTATE, IDLE, PAIRS, SETTINGS, SOURCE, with_group
-from tui.glance import flags, mirrors_words, pending_words, trend_mark, with_sample
+from tui.glance import flags, mirrors_words, pending_words, trend_mark, trouble, with_sample
 from tui.outline import set_lines
 from tui.rows import BAD, WARN, estate_rows
 from tui.view import ViewState, fold, with_mirrors
@@ -159,3 +159,18 @@ def test_of_a_group_that_is_not_active_no_size_and_no_identity_are_shown() -> No
 
 def test_a_backup_whose_data_is_of_an_unknown_time_is_not_said_to_be_of_any() -> None:
     assert "backup unknown  rehearsal never" in pending_words((), (), {"backup": None}, NOW)
+
+
+def in_trouble(name: str, *codes: str, severity: Severity = Severity.ERROR) -> SetMeasured:
+    """A set with findings of these codes."""
+    return SetMeasured(name, ESTATE, tuple(Finding(code, severity, name, "") for code in codes), ())
+
+
+def test_the_trouble_of_all_sets_is_told_together_and_nothing_where_there_is_none() -> None:
+    assert trouble([]) == trouble([in_trouble("a"), in_trouble("b", "SPLIT_OLD", severity=Severity.WARNING)]) == ""
+    assert trouble([in_trouble("a", "RUN_WITHOUT_END"), in_trouble("b", *"xyz"), in_trouble("c", *"xyz")]) == (
+        "1 run has no end, 6 errors"
+    )
+    assert trouble([in_trouble("a", "RUN_WITHOUT_END", "x"), in_trouble("b", "RUN_WITHOUT_END")]) == (
+        "2 runs have no end, 1 error"
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -13,9 +16,15 @@ from textual.widgets import Button, Input, Static
 from tui.plain import line, printable
 from tui.screens.base import put
 from tui.typed import Drawn
+from tui.widgets.planage import PlanAge
 
 WAY_BACK = "#cancel"  # what has the focus from the first instant of a question on: no key that was pressed early says yes
 WAY_OUT = "Esc  goes back; then ask again"
+
+
+def _planned(made_at: datetime | None) -> Iterator[PlanAge]:
+    if made_at is not None:
+        yield PlanAge(made_at)
 
 
 class Ask(ModalScreen[bool], Drawn):
@@ -25,9 +34,10 @@ class Ask(ModalScreen[bool], Drawn):
     AUTO_FOCUS = WAY_BACK
     BINDINGS = [Binding("escape", "answer(False)", "Cancel")]
 
-    def __init__(self, question: str, key: str, agree: str, cancel: str = "Cancel") -> None:
-        """`key` is the key that agrees; `agree` and `cancel` say what each does."""
+    def __init__(self, question: str, key: str, agree: str, cancel: str = "Cancel", planned: datetime | None = None) -> None:
+        """`key` is the key that agrees; `agree` and `cancel` say what each does; `planned` is when the plan was made that is asked about."""
         super().__init__()
+        self._planned = planned
         self._question, self._key, self._agree, self._cancel = question, key, agree, cancel
         self._deaf = False  # another letter came first: somebody types, and not to this question
 
@@ -35,6 +45,7 @@ class Ask(ModalScreen[bool], Drawn):
         """The question and the two ways."""
         with Vertical(id="ask"):
             yield Static(Text(printable(self._question)))
+            yield from _planned(self._planned)
             yield Static(Text(f"\n{self._key}    {line(self._agree)}\nEsc  {line(self._cancel)}", style="bold"), id="ways")
             yield Button(self._cancel, id="cancel")
 
@@ -71,9 +82,13 @@ class TypeName(ModalScreen[str], Drawn):
         Binding("pagedown,down", "look(1)", "Down", show=False),
     ]
 
-    def __init__(self, consequences: str | Text, name: str) -> None:
-        """`consequences` is shown from its first line on, and scrolls; `name` is what must be typed, always in sight below it."""
+    def __init__(self, consequences: str | Text, name: str, planned: datetime | None = None) -> None:
+        """`consequences` is shown from its first line on, and scrolls; `name` is what must be typed, always in sight below it.
+
+        `planned` is when the plan was made whose consequences they are.
+        """
         super().__init__()
+        self._planned = planned
         self._consequences = Text(printable(consequences)) if isinstance(consequences, str) else consequences
         self._wanted = name
 
@@ -81,6 +96,7 @@ class TypeName(ModalScreen[str], Drawn):
         """What will happen, the field, the way back."""
         with Vertical(id="ask", classes="typed"):
             with VerticalScroll(id="told", can_focus=False):
+                yield from _planned(self._planned)
                 yield Static(id="consequences")
             yield Static("(Up, Down, PageUp, PageDown: all of the above)", id="more")
             yield Static(Text(f"To go on, type the name of the set: {line(self._wanted)}", style="bold"))

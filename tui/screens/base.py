@@ -47,6 +47,14 @@ class Page(Drawn):
         """The page in one word or two, for the way that led to the page above it."""
         return self.SHEET
 
+    def alarm(self) -> str:
+        """What is wrong somewhere, also out of sight; nothing where all is well."""
+        return ""
+
+    def keys_now(self) -> tuple[str, ...]:
+        """The actions that the footer names now besides those that it always names."""
+        return ()
+
     def hear(self, state: ViewState) -> None:
         """New state: draw what changed."""
 
@@ -102,6 +110,7 @@ class Page(Drawn):
         """The heading with the badges that must never be overlooked: where there is no room, the heading gives way, and the way to it first."""
         app = self.console_app
         badges = [(" read-only ", "bold reverse")] if app.read_only else []
+        badges += [(f" {line(self.alarm())} ", "bold white on red")] if self.alarm() else []
         badges += [(f" {line(told)} ", "bold reverse") for told in (self.BADGE, app.banner) if told]
         run = app.state.run
         badges += [(" SOURCE FROZEN ", "bold white on red")] if run is not None and run.frozen_since is not None else []

@@ -66,6 +66,7 @@ class GuidePage(Page):
         self._mirrors: Mirrors = ()
         self._conditions: tuple[Condition, ...] = ()
         self._overrides: dict[str, str] = {}
+        self._offered = False  # mirrors and backups are known
         self._away = False  # a plan was asked for: measure again on the way back
         self._seen: int | None = None  # the run that this console showed last, before the guide
 
@@ -96,8 +97,10 @@ class GuidePage(Page):
         return f"{choice.request.operation.upper()} {self._set}  {self.stage + 1}/{len(choice.stages)}: {self._due}?"
 
     def hear(self, state: ViewState) -> None:
-        """The title; rows change by decisions alone."""
+        """The title, and the ages of what is offered; other rows change by decisions alone."""
         put(self.query_one("#title", Static), self.title_line())
+        if self._offered and self._due == "from what":
+            self.query_one(RowList).show(self._sources())
 
     def opened(self) -> None:
         """Read the repository, then offer."""
@@ -141,11 +144,16 @@ class GuidePage(Page):
             self._backups, no_backups = _answer(backups, none[1])
             wrong = {"the mirrors could not be measured": no_mirrors, "the repository could not be read": no_backups}
             self._say("; ".join(f"{what}: {why}" for what, why in wrong.items() if why))
-            one = app.engine.settings.sets[self._set]
-            self._show(source_rows(one, self._mirrors, self._backups, app.clock()))
+            self._offered = True
+            self._show(self._sources())
 
         app.when_done(mirrors, show)
         app.when_done(backups, show)
+
+    def _sources(self) -> list[Row]:
+        """From what, with ages as of now."""
+        app = self.console_app
+        return list(source_rows(app.engine.settings.sets[self._set], self._mirrors, self._backups, app.clock()))
 
     def _say(self, text: str) -> None:
         if self.is_mounted:

@@ -16,6 +16,7 @@ from tui.rows import HEAD, Row, plan_rows
 from tui.screens.ask import Ask, TypeName
 from tui.screens.base import Page, put
 from tui.view import ViewState
+from tui.widgets.planage import PlanAge
 from tui.widgets.rowlist import RowList
 
 
@@ -103,7 +104,7 @@ class PlanPage(Page):
             yield RowList(id="steps")
             with VerticalScroll(id="detail"):
                 yield Static(id="about")
-        yield Static(id="said")
+        yield PlanAge(self._plan.made_at)
         yield self.needle()
         yield self.too_small()
         yield self.key_line()
@@ -152,6 +153,6 @@ class PlanPage(Page):
         if self._name:
             settings = self.console_app.engine.settings.sets[self._plan.set_name]
             told = Text(f"{question}\n\n").append_text(overwrites(self._plan, settings))
-            self.app.push_screen(TypeName(told, self._name), typed)
+            self.app.push_screen(TypeName(told, self._name, self._plan.made_at), typed)
         else:
-            self.app.push_screen(Ask(question, "y", "run it"), answered)
+            self.app.push_screen(Ask(question, "y", "run it", planned=self._plan.made_at), answered)

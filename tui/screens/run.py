@@ -8,6 +8,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from core.events import Outcome, StepProgress
+from core.rehearse import report
 from tui.keys import bindings
 from tui.outline import size_words
 from tui.plain import line, printable
@@ -69,7 +70,8 @@ def report_lines(run: RunView) -> list[str]:
     """What a run that went well has proved and has not, and the way on from a takeover."""
     if run.plan.operation == "takeover":
         return [f"{run.plan.set_name} stays up here. The way back, days later if need be: F on the first page (failback)."]
-    return [line for line in run.plan.summary if line.startswith(("tested: ", "not tested: "))]
+    sampled = run.steps.get("sample-copy")
+    return report(run.plan.summary, sampled.message if sampled is not None else "")
 
 
 class StagePage(Page):

@@ -10,11 +10,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from core.errors import SplitmountError
+from tui.glance import UNENDED, errors_of, trouble
 from tui.keys import bindings
 from tui.plain import line, printable
 from tui.rows import KeptRows, estate_rows, log_lines
 from tui.screens.base import Page, put
 from tui.view import ViewState
+from tui.widgets.keyline import KeyLine
 from tui.widgets.rowlist import RowList
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class StartPage(Page):
         """Nothing is drawn yet."""
         super().__init__()
         self._kept = KeptRows()
+        self._named: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Title, tree beside details, log, footer."""
@@ -58,6 +61,15 @@ class StartPage(Page):
         told = f"mirrors watched every {watch.every:.0f} s" if watch.on and watch.every else "mirrors not watched"
         return f"{path.name if path else ''}  {told}"
 
+    def alarm(self) -> str:
+        """Of all sets together, since most of them may be below the last line."""
+        return trouble(self.console_app.state.sets.values())
+
+    def keys_now(self) -> tuple[str, ...]:
+        """The way to a run without an end, where the set under the cursor has one."""
+        measured = self.console_app.state.sets.get(self._set_here())
+        return ("recover",) if measured is not None and UNENDED in errors_of(measured) else ()
+
     def hear(self, state: ViewState) -> None:
         """Draw."""
         app = self.console_app
@@ -67,6 +79,13 @@ class StartPage(Page):
         tree.show(estate_rows(state, app.settings, app.clock(), self._kept), follow="" if tree.row else first)
         lines = log_lines(state, LOG_SHOWN)
         put(self.query_one("#log", Static), Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))
+        self.refresh_footer()
+
+    def refresh_footer(self) -> None:
+        """Draw the footer where it names other keys than before."""
+        if self._named != (named := self.keys_now()):
+            self._named = named
+            self.query_one(KeyLine).draw()
 
     def say(self, text: str) -> None:
         """A line above the footer: what is going on, or why not."""
@@ -76,6 +95,7 @@ class StartPage(Page):
         """Show what is under the cursor."""
         about = event.row.about if event.row else ()
         put(self.query_one("#about", Static), Text("\n".join(line(text) for text in about)))
+        self.refresh_footer()
 
     def action_watch(self) -> None:
         """Begin or end to watch the mirrors."""

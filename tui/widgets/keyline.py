@@ -71,7 +71,8 @@ class KeyLine(Static):
             return
         changed: dict[str, str] = getattr(self.app, "changed_keys", {})
         keys = []
-        for key in of_page(self._screen):
+        now: tuple[str, ...] = getattr(self.screen, "keys_now", tuple)()
+        for key in of_page(self._screen, now):
             can = self.screen.check_action(key.action.split("(")[0], ()) if not key.action.startswith("app.") else True
             if can is not False:
                 keys.append((key, name_of(pressed(key, changed)[0]), can is True))
