@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App
+from textual.geometry import Region
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widgets import Input
 
 BURST = (events.Key, events.MouseDown, events.MouseUp, events.MouseScrollDown, events.MouseScrollUp, events.Paste)
@@ -27,19 +29,25 @@ class Drawn(Screen[Any]):
 
     QUESTION: ClassVar[bool] = False  # whether a key may say yes to something here
     drawn_at: float | None = None
-    _resumed = False
+    _hidden = False
 
-    def on_mount(self) -> None:
-        """Hear when it is drawn."""
-        self.screen_layout_refresh_signal.subscribe(self, lambda _: self._drawn(), immediate=True)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Its lines as they go to the terminal: no answer to them can have come before."""
+        self._drawn()
+        return super().render_lines(crop)
+
+    def on_screen_suspend(self) -> None:
+        """Another one is on top."""
+        self._hidden = True
 
     def on_screen_resume(self) -> None:
         """It is on top, for the first time or again; the app learns when it was drawn."""
-        self.drawn_at, self._resumed = None, True
+        if self._hidden:
+            self.drawn_at, self._hidden = None, False
         self.call_after_refresh(self._drawn)
 
     def _drawn(self) -> None:
-        if self._resumed and self.drawn_at is None:
+        if not self._hidden and self.drawn_at is None:
             self.drawn_at = Message().time
             if isinstance(self.app, TypedApp):
                 self.app.call_later(self.app.type_on)

@@ -91,7 +91,7 @@ def test_a_backup_and_a_rehearsal_end_with_equal_files_everywhere(tmp_path: Path
             assert "ended: ok" in run(terminal, "b", f"backup of {name}", "a backup, until it runs")
             assert witness.source == witness.target == before
             assert "ended: ok" in run(terminal, "R", f"rehearse of {name}")
-            terminal.until("rehearsed on")
+            terminal.gone("rehearsal never")
         (record,) = made.engine.backups(name).result()
         made.engine.restore_files(name, record.id, "/var/tmp/restored").result()
         assert made.files(family.target, "/var/tmp/restored") == before
