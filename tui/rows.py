@@ -110,7 +110,8 @@ def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row
                 "",
             ]
         about += [measured.drift.told, ""] if measured.drift is not None else []
-        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", *measured.notes, ""]
+        about += [*measured.notes, ""] if measured.notes else []
+        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", ""]
         told = application_lines(one, measured.estate)
         about += [*told, ""] if told else []
         for part, why in measured.estate.errors.items():
