@@ -109,18 +109,19 @@ def test_a_word_that_arrives_in_one_piece_goes_where_its_first_letter_opens_a_li
             terminal.press("Escape")
             terminal.until("PLAN  backup of linux-web")
             terminal.type("/ready")
-            terminal.until("ready ")
+            terminal.until("▊  ready ")
             terminal.press("Escape")
             terminal.gone("▊")
+            time.sleep(1)  # a terminal takes Escape and a letter that follows at once for one key
             terminal.type("ry")
             terminal.until("Run backup of linux-web")
             time.sleep(1)  # a run would be on the screen by now
             assert "Cancel" in terminal.screen()
             terminal.press("Escape")
             terminal.until("WHAT WILL HAPPEN")
-            time.sleep(1)  # a terminal takes Escape and a letter that follows at once for one key
+            time.sleep(1)
             terminal.type(":ready")
-            terminal.until("ready ")
+            terminal.until("▊  ready ")
             terminal.press("Escape")
             terminal.gone("▊")
             terminal.press("Escape")
