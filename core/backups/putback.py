@@ -161,12 +161,19 @@ async def put_back(
     transport: Transport, driver: BackupDriver, record: BackupRecord, what: PutBack, wanted: frozenset[str], report: Report
 ) -> int:
     """Pour every stream that holds something of the scope, then compare each of the files of `ensure_fit`; their number."""
-    meter, said, expected = Meter(report, record.bytes), "", dict[str, str]()
+    meter, said, expected, poured = Meter(report, record.bytes), "", dict[str, str](), 0
     for stream in driver.tars(what.reader, what.reader_become, record):
         if not _selected(what, stream):
             continue
         async with entries_of(Meter(lambda progress: None, 0)) as (feed, entries):
-            said += await pour(transport, command_of(what, stream), _heard(stream.pieces(transport), feed), meter)
+            try:
+                said += await pour(transport, command_of(what, stream), _heard(stream.pieces(transport), feed), meter)
+            except Refused as no:
+                if not poured:
+                    raise
+                why = str(no).replace("; nothing was written", "")
+                raise CommandFailed(f"{why}; what came before {stream.title} is written already") from no
+        poured += 1
         expected |= _sums(stream, entries)
     if said:
         raise CommandFailed(f"{what.host}: all files were written, but not all about them: {said[:1000].strip()}")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from core.backups import putback
 from core.backups.base import Names, PutBack, TarStream
 from core.backups.manifest import shape_command
 from core.backups.putback import astray, command_of, in_scope
+from core.errors import CommandFailed, Refused
 
 NAMESPACE = ("unshare", "--map-root-user", "--mount") if shutil.which("unshare") else ()
 AS_IT_WAS = "of the backup"
@@ -158,6 +163,31 @@ def test_the_preview_names_each_filesystem_that_is_left_alone(place: Path) -> No
 def test_a_link_that_is_no_directory_of_the_backup_and_a_filesystem_of_the_set_are_nothing_to_the_preview(place: Path) -> None:
     harmless = "ln -s /etc data/current; ln -s conf data/app/now; mount -t tmpfs none data/logs"
     assert looked(place, harmless, trees=("data", "data/logs")) == ((), ())
+
+
+@pytest.mark.parametrize(("written", "error"), [(0, Refused), (1, CommandFailed)])
+async def test_a_refusal_after_a_part_was_written_is_not_told_as_nothing_written(
+    monkeypatch: pytest.MonkeyPatch, written: int, error: type[Exception]
+) -> None:
+    what, left = PutBack("b", "here", "", "", ("/a", "/b"), "here", ""), iter([*[""] * written, "refused"])
+
+    async def none(transport: object) -> AsyncIterator[bytes]:
+        for piece in (tarfile.NUL * 10240,):
+            yield piece
+
+    async def pour(transport: object, command: object, pieces: AsyncIterator[bytes], meter: object) -> str:
+        async for _ in pieces:
+            pass
+        if next(left):
+            raise Refused("here: refused: /b is not a mounted filesystem here; nothing was written")
+        return ""
+
+    monkeypatch.setattr(putback, "pour", pour)
+    driver: Any = SimpleNamespace(tars=lambda *_: [TarStream(f"data-{tree}", "", (tree,), none) for tree in what.trees])
+    record: Any = SimpleNamespace(bytes=0)
+    with pytest.raises(error) as told:
+        await putback.put_back(driver, driver, record, what, frozenset(), lambda _: None)
+    assert ("nothing was written" in str(told.value)) is (error is Refused)
 
 
 @pytest.fixture(autouse=True)
