@@ -37,7 +37,7 @@ from tui.byhand import script_of
 
 pytestmark = pytest.mark.long
 ROUNDS = 3
-NAMES = 6  # of each file, for restic: it reads a file under each; a long read, for what it takes to begin and to list is no throughput
+NAMES = 4  # of each file, for restic: it reads a file under each; a long read, for what it takes to begin and to list is no throughput
 FAST = "/mnt/fast"  # memory of the host, for the repository: no disk decides
 DATA = {"/srv/data": 180, "/srv/data/logs": 220}  # MiB of new files: half of it random, half of it lines of text
 BENCH = Path(__file__).parents[2] / "docs" / "bench.md"
