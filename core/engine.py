@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -423,28 +424,22 @@ class Engine:
                 f"{left[-1].number}); nothing was changed"
             )
         run = Run(self._run_parts(plan, settings), stepwise=stepwise)
-        taken = self._marked(plan)
-        try:
+        with ExitStack() as marks:
+            self._mark(marks, _taken_by(plan))
             number = run.begin()
-        except BaseException:
-            self._unmark(taken)
-            raise
-        return self._go(run, number, taken + self._marked(plan, number))
+            self._mark(marks, number)
+            return self._go(run, number, marks.pop_all())
 
     def _insist_on_none_under_way(self, set_name: str) -> None:
         if any(r.settings.name == set_name for r in self._parts_running()):
             raise Refused(f"a run of {set_name} is under way on this console; nothing was changed")
 
-    def _marked(self, plan: Plan, number: int = 0) -> tuple[int, ...]:
-        """Mark a run as under way; without a number the run that a plan takes back, so that nobody resumes it meanwhile."""
-        run = number or int(plan.facts.get("takes_back", "0"))
-        if run and not self._alive.take(run):
-            raise Refused(f"run {run} is under way on this console; nothing was changed")
-        return (run,) if run else ()
-
-    def _unmark(self, marked: tuple[int, ...]) -> None:
-        for number in marked:
-            self._alive.give(number)
+    def _mark(self, marks: ExitStack, *runs: int) -> None:
+        """Mark runs as under way until the marks are closed, so that nobody resumes them meanwhile; 0 is none."""
+        for run in filter(None, runs):
+            if not self._alive.take(run):
+                raise Refused(f"run {run} is under way on this console; nothing was changed")
+            marks.callback(self._alive.give, run)
 
     def _run_parts(self, plan: Plan, settings: SetSettings) -> RunParts:
         return RunParts(
@@ -460,9 +455,9 @@ class Engine:
             console=socket.gethostname(),
         )
 
-    def _go(self, run: Run, number: int, marked: tuple[int, ...]) -> int:
+    def _go(self, run: Run, number: int, marks: ExitStack) -> int:
         task = self._loop.create_task(self._execute(run))
-        task.add_done_callback(lambda _: self._unmark(marked))
+        task.add_done_callback(lambda _: marks.close())
         self._runs = {n: one for n, one in self._runs.items() if not one[1].done()} | {number: (run, task)}
         return number
 
@@ -472,8 +467,9 @@ class Engine:
         if end.outcome is not Outcome.OK or "takes_back" not in run.parts.plan.facts:
             return
         # By the key: a number may be another console's, and an earlier taking back may have died as well.
+        records = self._records()
         for past in self._recovery.without_end(key):
-            if past.number == end.run or left_by(past.number, self._records()).steps:
+            if past.number == end.run or left_by(past.number, records).steps:
                 continue
             body = {
                 "outcome": Outcome.UNDONE,
@@ -495,14 +491,10 @@ class Engine:
         settings = of_plan(self._set(past.plan.set_name), past.plan)
         await self._recovery.check_resume(past)
         self._insist_on_none_under_way(past.plan.set_name)
-        taken = self._marked(past.plan)
-        try:
-            taken += self._marked(past.plan, number)
+        with ExitStack() as marks:
+            self._mark(marks, _taken_by(past.plan), number)
             run = Run(self._run_parts(past.plan, settings), stepwise=stepwise)
-            return self._go(run, run.take_up(past), taken)
-        except BaseException:
-            self._unmark(taken)
-            raise
+            return self._go(run, run.take_up(past), marks.pop_all())
 
     async def _give_up(self, number: int, reason: str, confirmed: str) -> None:
         set_name, left = self._recovery.left_for_a_person(number)
@@ -547,8 +539,8 @@ class Engine:
     def _taken_over(self, set_name: str) -> str:
         """When the target took the set over, by this console's journal, until it is given back or overwritten; else ""."""
         journal = self._known_journal()
-        last = journal.last_good(set_name, "takeover", "failback", "establish") if journal else None
-        if journal is None or last is None or last.operation != "takeover":
+        last = journal.last_good(set_name, "takeover", "failback") if journal else None
+        if journal is None or last is None or last.operation != "takeover" or journal.copied_since(set_name, last.at):
             return ""
         down = journal.last_good(set_name, "cleanup")
         ended = f"; its service was ended on {down.at:%Y-%m-%d %H:%M} UTC" if down is not None and down.at > last.at else ""
@@ -625,3 +617,8 @@ async def _soon(work: Callable[[], T]) -> T:
 
 async def _nothing() -> tuple[PairStatus, ...]:
     return ()
+
+
+def _taken_by(plan: Plan) -> int:
+    """The number of the run that a plan takes back; 0 for none."""
+    return int(plan.facts.get("takes_back", "0"))

@@ -244,6 +244,16 @@ class Journal:
             for run, operation, at, outcome, code, message, _ in rows
         )
 
+    def copied_since(self, set_name: str, at: datetime) -> bool:
+        """Whether a run of a set that began later let the array copy between standards and BCVs, either way, however it ended."""
+        found = self._db.execute(
+            f"SELECT 1 FROM records s JOIN records o ON o.run = s.run AND o.kind = 'outcome'"  # noqa: S608  of constants
+            " AND (o.step LIKE 'establish%' OR o.step LIKE 'restore%') AND json_extract(o.body, '$.outcome') = 'ok'"
+            f" WHERE s.kind = 'start' AND json_extract(s.body, '$.set') = ? AND {_BEGAN} > ? LIMIT 1",
+            (set_name, at.isoformat()),
+        )
+        return found.fetchone() is not None
+
     def took(self, set_name: str, operation: str) -> float | None:
         """How many seconds the newest run of an operation on a set took that ended well; None when there is none."""
         row = self._db.execute(f"SELECT {_BEGAN}, {_ENDED}" + _LAST_GOOD, (set_name, json.dumps([operation]))).fetchone()

@@ -58,7 +58,10 @@ def _stays_inside(context: Context, held: Overwrites) -> Condition:
     where, at = context.settings.source, context.source.measured_at
     if held.astray is None:
         sentence = f"whether files would be written outside the set's filesystems is unknown: {held.why_unknown}"
-        return Condition("STAYS_INSIDE", where, sentence, Verdict.UNKNOWN, at)
+        remedy = (
+            "Plan again when the host answers; an account of limited rights needs its rules anew (splitmount sudoers HOST)."
+        )
+        return Condition("STAYS_INSIDE", where, sentence, Verdict.UNKNOWN, at, remedy=remedy)
     if not held.astray:
         alone = f"; left alone, since the backup has nothing of it: {', '.join(held.apart)}" if held.apart else ""
         sentence = f"all that is written lies on the set's own filesystems{alone}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import Refused
@@ -12,7 +12,7 @@ from core.explain import EXPLAIN
 from core.hosts import HostRef
 from core.jobs import SETTLES
 from core.journal import Record
-from core.operations import undo_step
+from core.operations import undo_step, unique
 from core.past import Past, own_job, past_of
 from core.plan import Phase, Plan, Step, StepKind
 from core.transport import Command, Effect, bind, late_names, shown
@@ -129,8 +129,7 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
     # The run's own locks are given back when all else is, so that nobody comes between.
     mine = [undo_step(step) for step in reversed(left.steps)]
     locks = [step for step in mine if step.kind is StepKind.OWN_FILES]
-    over = [step for one in (past, *left.takers) for step in _settled(one)]
-    over = [replace(step, id=f"{step.id}-{n}" if n else step.id) for n, step in enumerate(over)]
+    over = unique([step for one in (past, *left.takers) for step in _settled(one)])
     steps = [*over, *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
     if any(step.host == target.name for step in steps):
         title = "Prove that the target is as it was"
@@ -141,14 +140,7 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
         "takes_back": str(past.number),
         **{f"value.{name}": value for name, value in past.values.items()},
     }
-    names: tuple[str, ...] = (f"takes back what run {past.number} left on {target.name}",)
-    if past.plan.operation == "takeover":
-        names = (
-            f"ENDS THE SERVICE of {past.plan.set_name} on {target.name}; what was written there since the takeover stays on the BCVs alone",
-            f"  to give it back to the source instead: splitmount run failback {past.plan.set_name}",
-            *names,
-        )
-    confirm = past.plan.set_name if past.plan.operation == "takeover" else ""  # somebody may have worked there since
+    names = (f"takes back what run {past.number} left on {target.name}",)
     return Plan(
         operation,
         past.plan.set_name,
@@ -156,7 +148,6 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
         now,
         start_states=past.plan.start_states,
         summary=names,
-        confirm=confirm,
         facts=facts,
         groups=past.plan.groups,
         spare=past.plan.spare,

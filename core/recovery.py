@@ -49,6 +49,7 @@ from core.recover import (
 )
 from core.scope import of_plan
 from core.settings import SetSettings
+from core.takenover import ending
 from core.transport import Channel, Transport, bind, late_names, shown
 
 
@@ -197,9 +198,9 @@ class Recovery:
         left = left_by(run, records)
         past = left.past
         if past.ended:
-            known_, unknown_ = list[str](), list[str]()
-            await self._pairs(past, known_, unknown_)
-            return ended_account(left, records, tuple(known_), tuple(unknown_))
+            measured, doubts = list[str](), list[str]()
+            await self._pairs(past, measured, doubts)
+            return ended_account(left, records, tuple(measured), tuple(doubts))
         known = [
             f"{past.plan.operation} of {past.plan.set_name}, begun {past.started:%Y-%m-%d %H:%M:%S} UTC by {past.operator} on {past.console}",
             f"last record {past.last:%Y-%m-%d %H:%M:%S} UTC, in phase {past.phase.value}" if past.last else "",
@@ -314,7 +315,8 @@ class Recovery:
             if gone := await self._given_up(past):
                 raise Refused(f"run {past.number} cannot be taken back: {gone}")
         target = self._parts.drivers(self._parts.settings(past.plan.set_name)).target_ref
-        return take_back_plan(operation, left, self._parts.clock(), target)
+        plan = take_back_plan(operation, left, self._parts.clock(), target)
+        return ending(plan, target.name, served=past.ended) if past.plan.operation == "takeover" else plan
 
     async def _array_job_over(self, past: Past) -> None:
         """Wait for the changes of the array that may be under way on its host: before their end the pairs say nothing."""

@@ -64,7 +64,7 @@ def _tested(context: Context, splits: bool, sampled: bool) -> list[str]:
     tried = app is not None and app.tries_copy
     proved = ["import", "mount", "the check of every filesystem"]
     untested = ["names and mount points of the source", "network addresses"]
-    (proved if sampled else untested).append(f"{SAMPLED}" if sampled else "checksums of files")
+    (proved if sampled else untested).append(SAMPLED if sampled else "checksums of files")
     (proved if tried else untested).append(app.name if app is not None else "an application")
     lines = [f"tested: {', '.join(proved)}", f"not tested: {', '.join(untested)}"]
     if not splits:

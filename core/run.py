@@ -155,7 +155,9 @@ class Run:
                 body = {name: getattr(end, name) for name in ("outcome", "exit_code", "message", "done", "left")}
                 self._parts.journal.end(self.number, body)
         except JournalError as lost:
-            end = self._goes_on(began, f"{error or 'all steps were done'}; then the journal could not be written: {lost}")
+            before = f"{error}; " if error is not None and not isinstance(error, JournalError) else ""
+            why = f"{before}the journal could not be written, so nothing was taken back: {lost}; make room for it"
+            end = self._goes_on(began, why)
         self._parts.emit(end)
         return end
 

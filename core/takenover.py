@@ -37,6 +37,15 @@ def as_taken(settings: SetSettings, estate: Estate, findings: Iterable[Finding])
         yield replace(finding, action=f"{back}.") if finding.code in _MISLEADING else finding
 
 
+def ending(plan: Plan, target: str, *, served: bool) -> Plan:
+    """A plan that takes a takeover back asks for the set's name, for somebody may work there; of one that `served` it says what ends."""
+    told = (
+        f"ENDS THE SERVICE of {plan.set_name} on {target}; what was written there since the takeover stays on the BCVs alone",
+        f"  to give it back to the source instead: splitmount run failback {plan.set_name}",
+    )
+    return replace(plan, summary=(*(told if served else ()), *plan.summary), confirm=plan.set_name)
+
+
 def minded(plan: Plan, settings: SetSettings, since: str) -> Plan:
     """A plan that would overwrite BCVs which hold what the target wrote asks for the set's name, and says so first."""
     over = [step for step in plan.steps if step.array and base_id(step) in ("establish", "establish-full")]

@@ -1,6 +1,9 @@
 """The bodies of the Linux driver's scripts. Variables are set by `linux_steps`; functions come from `linux_shell`."""
 
-USERS = r"""
+from hostdrivers.script import OURS_THERE
+
+USERS = (
+    r"""
 users_of() { # KERNEL_NAME: the names of what is stacked on a disk or its partitions; multipath maps are looked through
   for h in "/sys/block/$1/holders/"* "/sys/block/$1/$1"*"/holders/"*; do
     [ -e "$h" ] || continue
@@ -43,22 +46,16 @@ ours() { # NODE: refuse unless the kernel's own identity of the volume begins wi
     *) refuse "$1 is not of the group that this run imported: a name is a label, and this one is another's";;
   esac
 }
-ours_there() { # DEVICE DIRECTORY: whether this run mounted that device there
-  noted=`cat "$RUN/keep/mounted" 2>/dev/null`
-  case "
-$noted
-" in *"
-$1|$2
-"*) return 0;; esac
-  return 1
-}
-look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
+"""
+    + OURS_THERE
+    + r"""look() { # FIELDS: fields of all physical volumes of the group, seen through the private device list, into $rows
   rows=`$S lvm pvs --config "$NB" --nohints --devices "$DEVS" --noheadings --separator '|' -o "pv_name,$1" $ALL | tr -d ' '`
 }
 row() { # DEVICE: its fields in what was looked at
   echo "$rows" | sed -n "s,^$1|,,p"
 }
 """
+)
 
 ATTACH = r"""
 mkdir -p "$RUN/keep" || fail "no directory $RUN/keep"

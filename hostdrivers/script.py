@@ -11,7 +11,19 @@ from core.transport import Command, Effect, Guard
 
 BECOME = {"": "", "sudo": "sudo -n", "pfexec": "pfexec"}
 
-REFUSE = r"""
+OURS_THERE = r"""ours_there() { # DEVICE DIRECTORY: whether this run mounted that device there
+  noted=`cat "$RUN/keep/mounted" 2>/dev/null`
+  case "
+$noted
+" in *"
+$1|$2
+"*) return 0;; esac
+  return 1
+}
+"""
+
+REFUSE = (
+    r"""
 LC_ALL=C; export LC_ALL
 umask 077
 refuse() { echo "refused: $*" >&2; exit 90; }
@@ -24,16 +36,9 @@ make_path() { # DIRECTORY: make what is missing, each noted before it is made
   make_path "`dirname "$1"`" || return 1
   echo "$1" >> "$RUN/keep/created" && $S mkdir "$1" && $S chmod 755 "$1"
 }
-ours_there() { # DEVICE DIRECTORY: whether this run mounted that device there
-  noted=`cat "$RUN/keep/mounted" 2>/dev/null`
-  case "
-$noted
-" in *"
-$1|$2
-"*) return 0;; esac
-  return 1
-}
-inside_copy() { # DIRECTORY: whether the filesystem around it is one that this run mounted
+"""
+    + OURS_THERE
+    + r"""inside_copy() { # DIRECTORY: whether the filesystem around it is one that this run mounted
   above=$1
   while [ "$above" != / ]; do
     above=`dirname "$above"`
@@ -59,6 +64,7 @@ drop_paths() { # DIRECTORY: remove those of its directories that we made
   return 0
 }
 """
+)
 
 
 def prelude(become: str, path: str, functions: str = "") -> str:

@@ -66,6 +66,8 @@ def trouble(sets: Iterable[SetMeasured]) -> str:
 
 def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime) -> list[str]:
     """What must not be overlooked, in capitals. After a takeover it is no error that the target holds the set, nor that the source is down."""
+    from core.takenover import BOTH
+
     out = ["TAKEN OVER"] if measured.taken_over else []
     facts = measured.estate.source
     if facts is not None and "pairs" not in measured.estate.errors:
@@ -74,7 +76,7 @@ def flags(measured: SetMeasured, one: SetSettings, seen: datetime, now: datetime
         alone = sum(p.device_serial not in paired for g in groups for p in g.physical)
         out += [f"{alone} UNPAIRED"] if alone else []
     codes = {f.code for f in measured.findings}
-    out += ["ON BOTH HOSTS"] if "SET_ON_BOTH_HOSTS" in codes else []
+    out += ["ON BOTH HOSTS"] if BOTH in codes else []
     out += [word for word in ("HELD", "LOCKED") if word in codes]
     errors = len(errors_of(measured))
     out += [f"{errors} ERRORS"] if errors else []

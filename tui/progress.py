@@ -16,7 +16,7 @@ from rich.text import Text
 from core.errors import ConfigError
 from core.events import Event, Outcome, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from core.facade import Facade
-from core.plan import Plan, Step
+from core.plan import Step
 from tui.lines import answer
 from tui.look import look_of
 from tui.notify import Notifier, tell_failures
@@ -100,11 +100,6 @@ def tell_run(engine: Facade, begin: Callable[[], int], *, as_json: bool) -> int:
         if out.lost:
             tell_end(Lines(stderr=True, highlight=False), end)
     return end.exit_code
-
-
-def follow(engine: Facade, plan: Plan, *, quiet: bool = False) -> RunEnded:
-    """Run the plan to its end and tell it."""
-    return follow_run(engine, engine.start(plan, confirmed=plan.confirm).result(), quiet=quiet)
 
 
 def follow_run(engine: Facade, number: int, *, quiet: bool = False) -> RunEnded:

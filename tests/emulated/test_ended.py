@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,10 @@ from core.events import SetMeasured
 from core.facade import PlanRequest
 from core.recovery import lines_of
 from core.settings import PostPolicy
-from tests.emulated.bench import Bench, bench
+from tests.emulated.bench import Bench
 from tests.emulated.crashes import Point
-from tests.emulated.test_survive import die_at
+from tests.emulated.test_survive import NAME, die_at
 from tui.__main__ import main
-
-NAME = "linux-web"
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Bench]:
-    """One run is in its journal, and has ended well."""
-    with bench(tmp_path, (NAME,)) as made:
-        assert made.run(PlanRequest("establish", NAME)).exit_code == 0
-        yield made
 
 
 def test_a_run_that_has_ended_is_told_as_that(web: Bench, capsys: pytest.CaptureFixture[str]) -> None:

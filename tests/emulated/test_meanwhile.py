@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,11 @@ from core.plan import Plan
 from core.settings import PostPolicy
 from core.takenover import BOTH
 from core.transport import Status
-from tests.emulated.bench import Bench, bench
+from tests.emulated.bench import Bench
 from tests.emulated.consoles import console
 from tests.emulated.crashes import Point, finished
 from tests.emulated.test_survive import NAME, die_at, run
 from tui.glance import flags
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Bench]:
-    """The family linux-web with its mirrors established."""
-    with bench(tmp_path, (NAME,)) as made:
-        assert made.run(PlanRequest("establish", NAME)).exit_code == 0
-        yield made
 
 
 @pytest.fixture
@@ -203,6 +194,7 @@ def test_a_source_that_is_up_again_beside_its_takeover_is_told(taken: Bench) -> 
     assert "is mounted on" in finding.sentence
     settings = taken.engine.settings.sets[NAME]
     assert "ON BOTH HOSTS" in flags(event, settings, event.estate.measured_at, event.estate.measured_at)
+    assert not [line for line in taken.plan(PlanRequest("failback", NAME)).summary if "ENDS THE SERVICE" in line]
     assert run(taken.engine, PlanRequest("failback", NAME)) is Outcome.OK
     assert BOTH not in {f.code for f in measured(taken).findings}
 
@@ -214,5 +206,6 @@ def test_what_a_takeover_wrote_is_overwritten_only_after_the_name_was_typed(take
     for request in (PlanRequest("establish", NAME), PlanRequest("backup", NAME, post_policy=PostPolicy.UP)):
         plan = taken.plan(request)
         assert (plan.confirm, plan.summary[0].startswith("OVERWRITES what")) == (NAME, True)
-    assert run(taken.engine, PlanRequest("establish", NAME)) is Outcome.OK
+    assert run(taken.engine, PlanRequest("backup", NAME, post_policy=PostPolicy.UP)) is Outcome.OK
     assert measured(taken).taken_over == ""
+    assert taken.plan(PlanRequest("split", NAME)).confirm == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from core.events import Outcome, SetMeasured
 from core.facade import PlanRequest
 from core.locks import Claims
 from core.settings import PostPolicy
-from tests.emulated.bench import Bench, bench
+from tests.emulated.bench import Bench
 from tests.emulated.consoles import console, races
 from tests.emulated.crashes import (
     Cell,
@@ -33,14 +32,6 @@ from tests.emulated.crashes import (
 from tests.emulated.scenes import differences, scene, seen_from
 
 NAME = "linux-web"
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Bench]:
-    """The family linux-web with its mirrors established."""
-    with bench(tmp_path, (NAME,)) as made:
-        assert made.run(PlanRequest("establish", NAME)).exit_code == 0
-        yield made
 
 
 def run(engine: Engine, request: PlanRequest) -> Outcome:

@@ -13,11 +13,10 @@ from core.events import SetMeasured
 from core.facade import PlanRequest
 from tests.core.toy import ToyWorld
 from tests.tui.test_screens import shows, until
-from tests.tui.toyengine import toy_engine
+from tests.tui.toyengine import followed, toy_engine
 from tui.app import Console
 from tui.outline import set_lines
 from tui.plain import json_text
-from tui.progress import follow
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def measured(engine: Engine) -> SetMeasured:
 def test_inspect_and_json_tell_each_difference_since_the_map(toy: tuple[Engine, ToyWorld]) -> None:
     engine, world = toy
     assert "  no kept map" in set_lines(engine.settings, measured(engine))
-    assert follow(engine, engine.plan(PlanRequest("map", "toy")).result(), quiet=True).exit_code == 0
+    assert followed(engine, engine.plan(PlanRequest("map", "toy")).result()).exit_code == 0
     assert [line for line in set_lines(engine.settings, measured(engine)) if line.startswith("  as the map of ")]
     world.seqno += 2
     lines = set_lines(engine.settings, measured(engine))
@@ -54,7 +53,7 @@ def test_every_plan_says_before_its_run_how_the_set_stands_to_its_map(toy: tuple
     engine, world = toy
     for operation in ("backup", "split", "map"):
         assert "no kept map" in engine.plan(PlanRequest(operation, "toy")).result().summary
-    follow(engine, engine.plan(PlanRequest("map", "toy")).result(), quiet=True)
+    followed(engine, engine.plan(PlanRequest("map", "toy")).result())
     world.seqno += 1
     assert any("group written vgdata" in told for told in engine.plan(PlanRequest("backup", "toy")).result().summary)
 

@@ -25,12 +25,11 @@ from tests.core.samples import NOW
 from tests.core.toy import ToyWorld
 from tests.tui.hostile import HOSTILE
 from tests.tui.test_screens import shows, until
-from tests.tui.toyengine import toy_engine
+from tests.tui.toyengine import followed, toy_engine
 from tui.app import Console
 from tui.look import Look, parse_look
 from tui.notify import Notifier, WayFailed, desktop_text, notice_of, post, run_command
 from tui.plain import json_text
-from tui.progress import follow
 from tui.say import to_terminal
 from tui.wishes import Notify
 
@@ -270,7 +269,7 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
 
 
 def backup(engine: Engine) -> RunEnded:
-    return follow(engine, engine.plan(PlanRequest("backup", "toy")).result(), quiet=True)
+    return followed(engine, engine.plan(PlanRequest("backup", "toy")).result())
 
 
 def test_a_headless_run_tells_its_end(

@@ -14,12 +14,11 @@ from core.errors import ConfigError
 from core.facade import PlanRequest
 from tests.core.toy import ToyWorld
 from tests.tui.test_screens import changes, shows, until
-from tests.tui.toyengine import toy_engine
+from tests.tui.toyengine import followed, toy_engine
 from tui.app import Console
 from tui.arguments import parser
 from tui.keys import KEYS
 from tui.playing import play, show
-from tui.progress import follow
 from tui.screens.history import HistoryPage, ReplayPage
 from tui.screens.run import RunPage
 
@@ -28,7 +27,7 @@ from tui.screens.run import RunPage
 def toy(tmp_path: Path) -> Iterator[tuple[Engine, ToyWorld]]:
     """A world in which one backup has ended well; what was sent for it is forgotten."""
     engine, world = toy_engine(tmp_path)
-    assert follow(engine, engine.plan(PlanRequest("backup", "toy")).result(), quiet=True).exit_code == 0
+    assert followed(engine, engine.plan(PlanRequest("backup", "toy")).result()).exit_code == 0
     world.sent.clear()
     yield engine, world
     engine.close()
