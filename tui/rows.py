@@ -111,7 +111,7 @@ def _set_rows(state: ViewState, one: SetSettings, now: datetime) -> Iterator[Row
             ]
         about += [measured.drift.told, ""] if measured.drift is not None else []
         about += [*measured.notes, ""] if measured.notes else []
-        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", ""]
+        about += [f"before: {one.pre_policy.value}", f"after:  {one.post_policy.value}", "", ""]
         told = application_lines(one, measured.estate)
         about += [*told, ""] if told else []
         for part, why in measured.estate.errors.items():
