@@ -26,7 +26,12 @@ GET_GOING = 10.0  # seconds that a started job may take until it has written dow
 OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stays on the host
 PIECE = 1 << 20
 LOOK_LIMIT = 30.0
-POLITE, RARELY = 9, 4  # looks take at most a tenth of a job's time, but come every so many seconds at least
+POLITE = 9  # looks take at most a tenth of a job's time, and less when it has gone on for long
+RARELY, OLD, SELDOM = (
+    4,
+    40.0,
+    20,
+)  # but come every so many seconds at least, and every `SELDOM` for a job much older than `OLD` seconds
 SETTLES = 86_400.0  # seconds for which a job is waited for before what it did is taken back
 _BLOCK = 4096
 _ERRORS = 1 << 16
@@ -155,8 +160,8 @@ echo "@MARK@ end"
 }
 """
 
-# For as long as the job runs, at most so many seconds: its end is seen at once, for one `sleep` a second.
-_STAY = 'for n in @SECONDS@; do if [ -f "$STEP/rc" ] || [ ! -d "$STEP" ]; then break; fi; sleep 1; done\n'
+# For as long as the job runs, at most `stay` seconds: its end is seen soon, for few `sleep`s, which take its processor from it.
+_STAY = 'for n in @NAPS@; do if [ -f "$STEP/rc" ] || [ ! -d "$STEP" ]; then break; fi; sleep $n; done\n'
 
 
 def _fill(template: str, **values: object) -> str:
@@ -184,8 +189,14 @@ def look_script(job: JobRef, offset: int, mark: str, stay: int = 0) -> str:
     count = _asked_for(offset) // _BLOCK
     values = {"MARK": mark, "BLOCK": _BLOCK, "SKIP": skip, "COUNT": count, "FIRST": rest + 1, "ERRORS": _ERRORS}
     values |= {"OFFSET": offset, "BOOT_ID": _BOOT_ID}
-    values["STAY"] = _fill(_STAY, SECONDS=" ".join("1" * stay)) if stay else ""
+    values["STAY"] = _fill(_STAY, NAPS=" ".join(map(str, _naps(stay)))) if stay else ""
     return _places(job) + _BOOT + _fill(_LOOK, **values) + "look\n"
+
+
+def _naps(stay: int) -> list[int]:
+    """Seconds of each `sleep` of a look that stays: of every second one at first, of a fifth of a long one later."""
+    nap = max(1, stay // 5)
+    return [nap] * (stay // nap) + [stay % nap] * (stay % nap > 0)
 
 
 def launch_script(command: Command, job: JobRef, mark: str) -> str:
@@ -227,7 +238,7 @@ async def read_job(transport: Transport, job: JobRef, offset: int = 0, stay: int
     """Look at a job, for `stay` seconds or until it ends. TransportError when the host does not answer, or answers what was not asked."""
     mark = f"@@{secrets.token_hex(8)}"
     title = f"look at job {posixpath.basename(job.directory_step)}"
-    result = await transport.run(Command(job.host, title, look_script(job, offset, mark, stay), timeout=LOOK_LIMIT))
+    result = await transport.run(Command(job.host, title, look_script(job, offset, mark, stay), timeout=stay + LOOK_LIMIT))
     try:
         if result.status is not Status.OK:
             raise ValueError(result.reason or result.stderr.strip() or f"exit status {result.exit_status}")
@@ -345,13 +356,18 @@ class _Follower:
     def _too_long(self) -> bool:
         return self._limit is not None and time.monotonic() - self._began > self._limit
 
+    def _within(self, stay: int) -> int:
+        """No longer than the limit leaves."""
+        return stay if self._limit is None else min(stay, max(0, math.ceil(self._began + self._limit - time.monotonic())))
+
     async def _to_end(self, state: JobState | None) -> JobEnd:
         pause, starting, stay, more = 0.2, 0.0, 0, False
         while True:
             if state is None:
                 began = time.monotonic()
                 state = await self._look(0 if more else stay)
-                stay = _stay(time.monotonic() - began - (0 if more else stay))
+                now = time.monotonic()
+                stay = self._within(_stay(now - began - (0 if more else stay), now - self._began))
             more = self._hear(state)
             if state.phase is JobPhase.STARTING:
                 starting = starting or time.monotonic()
@@ -429,9 +445,15 @@ class _Follower:
         return JobEnd(status, code, self._ear.text, err, time.monotonic() - self._began, reason)
 
 
-def _stay(cost: float) -> int:
-    """How many seconds a look at a host is to stay there, by what the last one took: none where looking is cheap."""
-    return min(RARELY, math.ceil(POLITE * cost)) if POLITE * cost > 1 else 0
+def _stay(cost: float, age: float) -> int:
+    """How many seconds a look at a host is to stay there: none where looking is cheap, the longer the older the job is (seconds).
+
+    `cost` is what the last look took beyond its stay, which the job may have lost; how far a job is matters less each second.
+    """
+    if POLITE * cost <= 1:
+        return 0
+    old = max(1.0, age / OLD)
+    return math.ceil(min(SELDOM, RARELY * old, POLITE * cost * old))
 
 
 def _heard_late(sending: asyncio.Future[Result]) -> None:

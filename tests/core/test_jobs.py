@@ -298,6 +298,22 @@ async def test_a_look_that_takes_long_stays_until_the_end_and_comes_rarely(
     assert len(stays) <= 3
 
 
+@pytest.mark.parametrize(
+    ("cost", "age", "stay", "naps"),
+    [
+        (0.05, 3600, 0, []),  # a look that costs little comes each second, however old the job is
+        (0.2, 1, 2, [1, 1]),
+        (5.0, 1, 4, [1, 1, 1, 1]),
+        (0.2, 80, 4, [1, 1, 1, 1]),
+        (0.4, 120, 11, [2, 2, 2, 2, 2, 1]),
+        (0.4, 86_400, 20, [4, 4, 4, 4, 4]),
+    ],
+)
+def test_a_job_is_looked_at_the_more_rarely_the_older_it_is(cost: float, age: float, stay: int, naps: list[int]) -> None:
+    assert jobs._stay(cost, age) == stay
+    assert jobs._naps(stay) == naps or not stay
+
+
 async def test_a_look_that_stays_is_back_when_the_job_has_ended_and_when_there_is_none(tmp_path: Path) -> None:
     async with estate(tmp_path) as (_, transport):
         await run_job(transport, change("true\n"), ref(tmp_path))
