@@ -13,6 +13,7 @@ from tests.bench.discovery import discovery
 from tests.bench.large import large
 from tests.bench.maps import maps
 from tests.bench.ratio import Ratio, table
+from tests.bench.restic import restic
 from tests.bench.screen import events, starts, trees
 from tests.bench.sent import sent
 
@@ -22,6 +23,7 @@ PARTS: Mapping[str, tuple[Callable[[], Iterator[Ratio]], ...]] = {
     "discovery": (discovery,),
     "large": (large,),
     "sent": (sent,),
+    "restic": (restic,),
 }
 ELSEWHERE = ("lab",)  # sections whose rows come from `make bench-lab`
 _HEAD = """# Benchmarks

@@ -12,9 +12,8 @@ import shlex
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +22,6 @@ import pytest
 from core.backups.archive import ArchiveDriver, tar_command
 from core.backups.base import BackupDriver, BackupRequest
 from core.backups.manifest import size_command
-from core.backups.restic import ResticDriver
 from core.events import CommandSent, StepEnded, StepStarted
 from core.facade import PlanRequest
 from core.plan import Plan, Step, StepKind
@@ -37,26 +35,22 @@ from tui.byhand import script_of
 
 pytestmark = pytest.mark.long
 ROUNDS = 3
-NAMES = 4  # of each file, for restic: it reads a file under each; a long read, for what it takes to begin and to list is no throughput
-FAST = "/mnt/fast"  # memory of the host, for the repository: no disk decides
 DATA = {"/srv/data": 180, "/srv/data/logs": 220}  # MiB of new files: half of it random, half of it lines of text
 BENCH = Path(__file__).parents[2] / "docs" / "bench.md"
-PASSWORD = "/root/.restic-password"
 PREFIX = "/mnt/splitmount/ordinary"
 LEVEL = ["zstd", "-q", "-3", "-T2"]  # as the product compresses
 
 
-def fill(lab: Lab, names: int = 1) -> int:
-    """New files on the source, each under so many names; the bytes under all names."""
+def fill(lab: Lab) -> int:
+    """New files on the source; their bytes with those that were there."""
     for mount, size in DATA.items():
         text = f"seq -f 'record %012.0f of {mount}' 1 99999999 | head -c {size // 2}M >lines"
         lab.ssh(
             "source",
-            f"mkdir -p {mount}/bulk; cd {mount}/bulk; for n in 1 2 3 4; do head -c {size // 8}M /dev/urandom >r$n; done; {text}\n"
-            f"for n in {' '.join(map(str, range(2, names + 1)))}; do cp -al . ../bulk$n; done; sync",
+            f"mkdir -p {mount}/bulk; cd {mount}/bulk; for n in 1 2 3 4; do head -c {size // 8}M /dev/urandom >r$n; done; {text}; sync",
             timeout=300,
         )
-    return sum(int(lab.ssh("source", f"du -sblx {mount} | cut -f1").stdout) for mount in DATA)
+    return sum(int(lab.ssh("source", f"du -sbx {mount} | cut -f1").stdout) for mount in DATA)
 
 
 def whole(lab: Lab, host: str, command: str, into: str) -> None:
@@ -189,7 +183,7 @@ def test_a_whole_backup_takes_little_longer_than_a_script_of_the_same_commands(f
 
 
 def copied(made: Product, driver: BackupDriver, name: str) -> float:
-    """Seconds of the product's backup of the source's own filesystems, caches dropped."""
+    """Seconds of the product's backup of the source's own filesystems."""
     request = BackupRequest(
         "ordinary", name, "source", tuple((m, m) for m in ORDINARY_MOUNTS), name, datetime.now(UTC), f"/tmp/job-{name}"
     )
@@ -197,34 +191,13 @@ def copied(made: Product, driver: BackupDriver, name: str) -> float:
     return timed(lambda: future.result(RUN_LIMIT))
 
 
-def cold(lab: Lab) -> None:
-    """Nothing of the filesystems is in the source's memory."""
-    lab.ssh("source", "sync; echo 3 >/proc/sys/vm/drop_caches")
-
-
-@contextmanager
-def filled(lab: Lab, names: int = 1) -> Iterator[tuple[Product, int]]:
-    """The product on files that are there."""
-    size = fill(lab, names)
-    with product(lab) as made:
-        yield made, size
-
-
-def compared(lab: Lab, what: str, size: int, ours: Callable[[str], float], hand: Callable[[str], float], other: str) -> None:
-    """Both in turn, each on cold caches; the row for the table."""
-    names, load = iter(range(2 * ROUNDS)), os.getloadavg()[0]
-
-    def one(act: Callable[[str], float]) -> float:
-        cold(lab)
-        return act(f"copy{next(names)}")
-
-    mine, theirs = in_turn(lambda: one(ours), lambda: one(hand), ROUNDS)
-    told = [f"{size / (1 << 20) / took:,.1f} MiB/s" for took in (mine, theirs)]
-    keep_row(Ratio(f"{what} of {size >> 20} MiB", told[0], f"{other}, {told[1]}", theirs / mine, least=0.95), load)
-
-
 def test_archives_are_written_about_as_fast_as_tar_and_zstd_write_them(fresh_mirrors: Lab, tmp_path: Path) -> None:
-    lab = fresh_mirrors
+    lab, size, names, load = fresh_mirrors, fill(fresh_mirrors), iter(range(2 * ROUNDS)), os.getloadavg()[0]
+    driver = ArchiveDriver(str(tmp_path / "repository"))
+
+    def cold(act: Callable[[str], float]) -> float:
+        lab.ssh("source", "sync; echo 3 >/proc/sys/vm/drop_caches")
+        return act(f"copy{next(names)}")
 
     def by_hand(name: str) -> float:
         def act() -> None:
@@ -234,48 +207,11 @@ def test_archives_are_written_about_as_fast_as_tar_and_zstd_write_them(fresh_mir
 
         return timed(act)
 
-    with filled(lab) as (made, size):
-        driver = ArchiveDriver(str(tmp_path / "repository"))
-        compared(
-            lab,
-            "archive backup",
-            size,
-            lambda name: copied(made, driver, name),
-            by_hand,
-            "`ssh host tar` through `zstd -3 -T2`",
-        )
-
-
-def test_restic_is_about_as_fast_as_restic_by_hand(fresh_mirrors: Lab) -> None:
-    lab = fresh_mirrors
-    lab.ssh(
-        "source",
-        f"umask 077; echo only-for-the-lab >{PASSWORD}; mkdir -p {FAST}; mount -t tmpfs -o size=400m tmpfs {FAST}",
-    )
-
-    def on_a_new_repository(name: str, act: Callable[[], float]) -> float:
-        lab.ssh("source", f"{head(name)}restic -q init")
-        took = act()
-        lab.ssh("source", f"rm -rf {FAST}/{name}")
-        return took
-
-    def head(name: str) -> str:
-        values = {"RESTIC_REPOSITORY": f"{FAST}/{name}", "RESTIC_PASSWORD_FILE": PASSWORD}
-        return "".join(f"{key}={value}; export {key}\n" for key, value in values.items())
-
-    def by_hand(name: str) -> float:
-        words = f"{head(name)}restic -q backup --one-file-system {' '.join(map(shlex.quote, ORDINARY_MOUNTS))}"
-        return on_a_new_repository(name, lambda: timed(lambda: lab.ssh("source", words, timeout=RUN_LIMIT)))
-
-    def ours(made: Product, name: str) -> float:
-        driver = ResticDriver(f"{FAST}/{name}", password_file=PASSWORD)
-        return on_a_new_repository(name, lambda: copied(made, driver, name))
-
-    try:
-        with filled(lab, names=NAMES) as (made, size):
-            compared(lab, "restic backup", size, lambda name: ours(made, name), by_hand, "`restic backup`")
-    finally:
-        lab.ssh("source", f"umount {FAST}", check=False)
+    with product(lab) as made:
+        mine, theirs = in_turn(lambda: cold(lambda name: copied(made, driver, name)), lambda: cold(by_hand), ROUNDS)
+    told = [f"{size / (1 << 20) / took:,.1f} MiB/s" for took in (mine, theirs)]
+    other = f"`ssh host tar` through `zstd -3 -T2`, {told[1]}"
+    keep_row(Ratio(f"archive backup of {size >> 20} MiB", told[0], other, theirs / mine, least=0.95), load)
 
 
 def keep_row(row: Ratio, load: float) -> None:
