@@ -27,11 +27,8 @@ OUTPUT_LIMIT = 16 << 20  # bytes of a job's output that are read; all of it stay
 PIECE = 1 << 20
 LOOK_LIMIT = 30.0
 POLITE = 9  # looks take at most a tenth of a job's time, and less when it has gone on for long
-RARELY, OLD, SELDOM = (
-    4,
-    40.0,
-    20,
-)  # but come every so many seconds at least, and every `SELDOM` for a job much older than `OLD` seconds
+RARELY, SELDOM = 4, 20  # but come every so many seconds at least, for a young job and for an old one
+OLD = 40.0  # seconds of age, from which on they come the more rarely
 SETTLES = 86_400.0  # seconds for which a job is waited for before what it did is taken back
 _BLOCK = 4096
 _ERRORS = 1 << 16
