@@ -108,9 +108,9 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 @contextmanager
-def fleet(directory: Path, hosts: int = HOSTS) -> Iterator[Fleet]:
+def fleet(directory: Path, count: int = HOSTS) -> Iterator[Fleet]:
     """A few sshd, each at ten ports, which serve the user who runs this, with an empty home and without login files."""
-    made = Fleet(directory, free_ports(hosts))
+    made = Fleet(directory, free_ports(count))
     make_stubs(directory / "stubs")
     (directory / "home").mkdir()
     if os.geteuid() == 0:
@@ -122,7 +122,7 @@ def fleet(directory: Path, hosts: int = HOSTS) -> Iterator[Fleet]:
     (directory / "authorized").write_bytes(keys["key"].export_public_key())
     public = keys["host_key"].export_public_key().decode().strip()
     made.known_hosts.write_text("".join(f"[127.0.0.1]:{port} {public}\n" for port in made.ports))
-    settings_of = {
+    hosts = {
         name: {
             "os": "linux",
             "address": "127.0.0.1",
@@ -132,10 +132,10 @@ def fleet(directory: Path, hosts: int = HOSTS) -> Iterator[Fleet]:
         }
         for name, port in made.names.items()
     }
-    settings = {"known_hosts": str(made.known_hosts), "state_dir": str(directory / "state"), "hosts": settings_of}
+    settings = {"known_hosts": str(made.known_hosts), "state_dir": str(directory / "state"), "hosts": hosts}
     (directory / "splitmount.yaml").write_text(json.dumps(settings))
     with ExitStack() as running:
-        for first in range(0, hosts, A_DAEMON):
+        for first in range(0, count, A_DAEMON):
             running.enter_context(_daemon(directory, made.ports[first : first + A_DAEMON]))
         yield made
 

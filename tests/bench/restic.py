@@ -1,6 +1,7 @@
 """A backup by restic on a real OpenSSH host: the product's against restic by hand, each into a new repository, in turn.
 
-The host is this machine, with its own processor; the lab's machines are emulated, and a fork costs them as much as a second of reading.
+The host is this machine, with its own processor: the lab's machines are emulated, and two equal backups differ by a tenth there.
+What the product adds is more than a second whatever the size (a count, a start, its end seen, a list): a short backup shows that.
 """
 
 from __future__ import annotations
@@ -89,5 +90,9 @@ def restic() -> Iterator[Ratio]:
         )
         told = [f"{size / MB / took:,.1f} MiB/s" for took in (mine, theirs)]
         yield Ratio(
-            f"restic backup of {size // MB:,} MiB", told[0], f"`ssh host restic backup`, {told[1]}", theirs / mine, least=0.95
+            f"restic backup of {size // MB:,} MiB, each file under {NAMES} names",
+            told[0],
+            f"`ssh host restic backup`, {told[1]}",
+            theirs / mine,
+            least=0.95,
         )

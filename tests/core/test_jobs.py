@@ -311,7 +311,22 @@ async def test_a_look_that_takes_long_stays_until_the_end_and_comes_rarely(
 )
 def test_a_job_is_looked_at_the_more_rarely_the_older_it_is(cost: float, age: float, stay: int, naps: list[int]) -> None:
     assert jobs._stay(cost, age) == stay
-    assert jobs._naps(stay) == naps or not stay
+    assert jobs._naps(stay) == naps
+
+
+async def test_a_look_stays_no_longer_than_the_limit_of_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stays, honest = list[int](), jobs.read_job
+
+    async def read_job(transport: Any, job: JobRef, offset: int = 0, stay: int = 0) -> jobs.JobState:
+        stays.append(stay)
+        return await honest(transport, job, offset, stay)
+
+    monkeypatch.setattr(jobs, "read_job", read_job)
+    monkeypatch.setattr(jobs, "_stay", lambda cost, age: 20)
+    async with estate(tmp_path) as (_, transport):
+        end = await run_job(transport, change("sleep 4\n", live=True), ref(tmp_path), limit=2)
+    assert (end.status, end.running) == (Status.UNKNOWN, True)
+    assert 0 < max(stays) <= 2
 
 
 async def test_a_look_that_stays_is_back_when_the_job_has_ended_and_when_there_is_none(tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ def again(cell: C, play: Callable[[C], C]) -> C:
 def workers() -> ProcessPoolExecutor:
     """A process for each core that plays cells, and stays there: threads that hand Python's lock over within a core cost a third less."""
     context = multiprocessing.get_context("spawn")
-    cores = context.SimpleQueue()
-    for core in (own := sorted(os.sched_getaffinity(0))):
+    cores, own = context.SimpleQueue(), sorted(os.sched_getaffinity(0))
+    for core in own:
         cores.put(core)
     return ProcessPoolExecutor(len(own), mp_context=context, initializer=_stay, initargs=(cores,))
 
