@@ -40,9 +40,16 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def in_turn(ours: Callable[[], float], other: Callable[[], float], rounds: int = ROUNDS) -> tuple[float, float]:
-    """The medians of both, measured one after the other, so that what else the machine does hits both."""
-    pairs = [(ours(), other()) for _ in range(rounds)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    """The medians of both, measured one after the other, so that what else the machine does hits both.
+
+    Each is first in every other round: a machine warms, and the second would find it warmer each time.
+    """
+    took: tuple[list[float], list[float]] = ([], [])
+    acts = ((ours, took[0]), (other, took[1]))
+    for number in range(rounds):
+        for act, seconds in acts if number % 2 == 0 else reversed(acts):
+            seconds.append(act())
+    return statistics.median(took[0]), statistics.median(took[1])
 
 
 def milliseconds(seconds: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench.ratio import Ratio
+from tests.bench.ratio import Ratio, in_turn
 
 
 def test_a_part_measured_alone_replaces_its_own_rows_and_the_exit_code_tells_of_it(
@@ -39,3 +39,15 @@ def test_a_row_measured_elsewhere_takes_the_place_of_its_like_and_leaves_the_res
     rows = [row for row in sections["lab"].splitlines() if "MiB" in row]
     assert [row.split(" | ")[0] for row in rows] == ["| another of 9 MiB", "| a copy of 10 MiB"]
     assert "| NO |" in rows[1]
+
+
+def test_who_is_measured_first_changes_places() -> None:
+    order = ""
+
+    def act(name: str, took: float) -> float:
+        nonlocal order
+        order += name
+        return took
+
+    assert in_turn(lambda: act("a", 2.0), lambda: act("b", 1.0), rounds=4) == (2.0, 1.0)
+    assert order == "abbaabba"
