@@ -84,3 +84,31 @@ async def test_a_row_that_changed_draws_its_line_and_no_other(monkeypatch: pytes
         asked.clear()
         listed.show([*listed._all[:30], replace(rows[30], text="out of sight"), *rows[31:]])
         assert asked == []
+
+
+async def test_a_filter_that_is_given_up_leaves_the_cursor_where_it_was_put_and_one_with_a_hit_leaves_it_there() -> None:
+    app = Listed()
+    async with app.run_test(size=(40, 12)) as pilot:
+        listed = app.query_one(RowList)
+        listed.show(rows_of(3))
+        listed.filter("no such")
+        await pilot.pause()
+        assert listed.row is None
+        assert "no line has these letters" in drawn(app)[0]
+        listed.filter("")
+        assert listed.row is not None
+        assert listed.row.id == "top"
+        listed.action_move(3)
+        for needle in ("2-1", "no such", ""):
+            listed.filter(needle)
+        assert listed.row.id == "g0/1"
+        await pilot.pause()
+        assert "no line" not in "".join(drawn(app))
+        listed.filter("2-1")
+        listed.action_edge(1)
+        listed.filter("")
+        assert listed.row.id == "g2/1"
+        listed.show([row for row in rows_of(3) if row.id != "g2/1"])
+        there = listed.row.id
+        listed.filter("")
+        assert listed.row.id == there

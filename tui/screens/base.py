@@ -83,7 +83,9 @@ class Page(Drawn):
         self.narrow(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to what was filtered."""
+        """Back to what was filtered, and to the row that was found."""
+        for rows in self.query(RowList):
+            rows.keep()
         self.to_body()
 
     def to_body(self) -> None:

@@ -13,10 +13,11 @@ from textual.strip import Strip
 
 from tui.keys import bindings
 from tui.plain import line
-from tui.rows import HEAD, Row, visible
+from tui.rows import DIM, HEAD, Row, visible
 
 GUIDE = "  "
 OPEN, SHUT, LEAF = "v ", "> ", "  "
+NO_HIT = "  no line has these letters"
 
 
 class RowList(ScrollView, can_focus=True):
@@ -51,6 +52,7 @@ class RowList(ScrollView, can_focus=True):
         self._folded: frozenset[str] = frozenset()
         self._needle = ""
         self._cursor = 0
+        self._kept = ""  # the row at which the cursor was put, which it has again when the filter lets it through
         self._drawn: tuple[int, list[tuple[str, str, bool]]] = (
             0,
             [],
@@ -68,20 +70,27 @@ class RowList(ScrollView, can_focus=True):
 
     def show(self, rows: list[Row], *, follow: str = "") -> None:
         """Take new rows; the cursor stays on its row, or goes to the one that `follow` names."""
-        here = follow or (self.row.id if self.row else "")
+        here = follow or (self.row.id if self.row else self._kept)
         if rows == self._all and not follow:
             return
         self._all = rows
         self._lay_out(here)
+        if follow or not any(row.id == self._kept for row in rows):
+            self.keep()
 
     def filter(self, needle: str) -> None:
-        """Show only rows with these letters, and what they belong to."""
+        """Show only rows with these letters, and what they belong to; the cursor is back where it was put once that is shown."""
         self._needle = needle
-        self._lay_out(self.row.id if self.row else "")
+        self._lay_out(self._kept)
+
+    def keep(self) -> None:
+        """The row under the cursor is where it was put: a filter that is cleared does not take it away."""
+        if self.row is not None:
+            self._kept = self.row.id
 
     def first_below(self) -> None:
         """Put the cursor on the first row that is not a heading."""
-        self._go(next((n for n, row in enumerate(self._rows) if row.tone != HEAD), 0))
+        self._put(next((n for n, row in enumerate(self._rows) if row.tone != HEAD), 0))
 
     def reveal(self, row: str) -> None:
         """Put the cursor on a row, and open whatever it is folded into."""
@@ -91,6 +100,7 @@ class RowList(ScrollView, can_focus=True):
             self._folded -= {at}
             at = parents.get(at, "")
         self._lay_out(row)
+        self.keep()
         self.focus()
 
     def _lay_out(self, here: str) -> None:
@@ -103,6 +113,10 @@ class RowList(ScrollView, can_focus=True):
         self.virtual_size = Size(1, len(self._rows))  # it is never scrolled sideways, and another width would draw it all
         self._go(wanted)
 
+    def _put(self, place: int) -> None:
+        self._go(place)
+        self.keep()
+
     def _go(self, place: int) -> None:
         self._cursor = max(0, min(place, len(self._rows) - 1))
         self._see()
@@ -113,7 +127,8 @@ class RowList(ScrollView, can_focus=True):
         """Draw the lines that are others than they were: a terminal may be far away."""
         top = self.scroll_offset.y
         shown = range(top, min(top + self.size.height, len(self._rows)))
-        before, now = self._drawn, (top, [(self._text(n), self._rows[n].tone, n == self._cursor) for n in shown])
+        lines = [(self._text(n), self._rows[n].tone, n == self._cursor) for n in shown]
+        before, now = self._drawn, (top, lines or [(self._nothing(), DIM, False)])
         self._drawn = now
         if before[0] != top:
             self.refresh()
@@ -139,6 +154,9 @@ class RowList(ScrollView, can_focus=True):
         place = self.scroll_offset.y + y
         width = self.size.width
         if place >= len(self._rows):
+            if place == 0 and self._nothing():
+                tone = self.rich_style + self.get_component_rich_style("row--dim", partial=True)
+                return Strip([Segment(self._nothing(), tone)]).crop_extend(0, width, tone)
             return Strip.blank(width, self.rich_style)
         row = self._rows[place]
         base = self.rich_style
@@ -149,6 +167,10 @@ class RowList(ScrollView, can_focus=True):
             )
         text = self._text(place)
         return Strip([Segment(text, tone)]).crop_extend(self.scroll_offset.x, self.scroll_offset.x + width, tone)
+
+    def _nothing(self) -> str:
+        """What stands in a list of which the filter leaves nothing."""
+        return NO_HIT if self._all and self._needle and not self._rows else ""
 
     def _text(self, place: int) -> str:
         """What one row says, as far as it is wide."""
@@ -166,20 +188,21 @@ class RowList(ScrollView, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Up or down."""
-        self._go(self._cursor + by)
+        self._put(self._cursor + by)
 
     def action_page(self, by: int) -> None:
         """A page up or down."""
-        self._go(self._cursor + by * max(1, self.size.height - 1))
+        self._put(self._cursor + by * max(1, self.size.height - 1))
 
     def action_edge(self, last: int) -> None:
         """To the first or the last row."""
-        self._go(len(self._rows) - 1 if last else 0)
+        self._put(len(self._rows) - 1 if last else 0)
 
     def action_open_or_close(self) -> None:
         """Open or close what folds; choose what does not."""
         if self.row is not None and self.row.folds:
             self._folded = self._folded ^ {self.row.id}
+            self.keep()
             self._lay_out(self.row.id)
         elif self.row is not None:
             self.post_message(self.Chosen(self.row))
@@ -193,6 +216,7 @@ class RowList(ScrollView, can_focus=True):
             self.action_open_or_close()
         else:
             self._lay_out(row.parent or row.id)
+            self.keep()
 
     def action_unfold(self) -> None:
         """Open."""
