@@ -103,7 +103,9 @@ class DemoSchool:
 
 @contextlib.contextmanager
 def _estate(options: Namespace) -> Iterator[RunningEstate]:
-    """The estate in a directory of its own, which goes with it."""
+    """The estate in a directory of its own, which goes with it, also when the terminal is closed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with extra("demo", "the demonstration"):
         from hostdrivers.emulated.estate import RunningEstate
         from hostdrivers.emulated.families import FAMILIES, sized
@@ -172,7 +174,7 @@ def _serve(running: RunningEstate) -> int:
     sys.stderr.write(f"Serving until Ctrl+C. Another terminal can say:\n  splitmount --config {running.estate.config}\n{rows}")
     sys.stderr.flush()
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
     ended.wait()
     return 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,3 +185,23 @@ async def test_every_key_that_the_offer_speaks_of_does_what_it_says(demo: Consol
         await until(demo, lambda: isinstance(demo.screen, AccidentsPage))
         await pilot.press("escape", "D")
         await until(demo, lambda: isinstance(demo.screen, SchoolPage))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_demo_whose_terminal_is_closed_leaves_no_directory(tmp_path: Path, number: signal.Signals) -> None:
+    outer, inner = os.openpty()
+    values = {**os.environ, "TMPDIR": str(tmp_path), "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "tui", "demo"]
+    with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=values) as program:
+        os.close(inner)
+        shown = b""
+        while b"Look around" not in shown:
+            shown += os.read(outer, 1 << 16)
+        assert any(tmp_path.glob("splitmount-demo-*/estate/*"))
+        program.send_signal(number)
+        with contextlib.suppress(OSError):
+            while os.read(outer, 1 << 16):
+                pass
+        assert program.wait(60) == 128 + number
+    os.close(outer)
+    assert list(tmp_path.glob("splitmount-demo-*")) == []
