@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from core.model import Estate, HostFacts, Pair
 from core.operations import basis
@@ -25,13 +25,18 @@ def changed_since(plan: Plan, settings: SetSettings, estate: Estate) -> tuple[st
     return tuple(out)
 
 
-def groups_changed(plan: Plan, settings: SetSettings, source: HostFacts) -> list[str]:
-    """Which groups of the source are not any more what the plan was made from, as sentences."""
+def groups_changed(plan: Plan, settings: SetSettings, source: HostFacts, stopped: Collection[str] = ()) -> list[str]:
+    """Which groups of the source are not any more what the plan was made from, as sentences.
+
+    `stopped` are those that the run itself took out of use: that one cannot be read any more (AIX, HP-UX) or is not listed
+    (Solaris) is its own doing, and no change.
+    """
     now = basis(settings, source)
+    unread = {f"group.{name}" for name in stopped} - {f"group.{group.name}" for group in source.groups if group.readable}
     return [
         f"{what} was {_said(then)} when the plan was made and is {_said(now.get(what, 'gone'))} now"
         for what, then in plan.facts.items()
-        if what.startswith("group.") and now.get(what) != then
+        if what.startswith("group.") and what not in unread and now.get(what) != then
     ]
 
 

@@ -170,7 +170,7 @@ class Recovery:
         dead = past.plan.operation == "takeover"
         wrong += [f"{part} could not be measured: {why}" for part, why in estate.errors.items() if part != "source" or not dead]
         if estate.source is not None and not past.committed:
-            wrong += groups_changed(past.plan, settings, estate.source)
+            wrong += groups_changed(past.plan, settings, estate.source, stopped_by(past))
         if "takes_back" not in past.plan.facts:  # what takes a run back begins from what that one left
             wrong += _other_split(past, estate.pairs) or _other_start(past, estate.pairs)
             wrong += self._taken_back(past)

@@ -59,6 +59,16 @@ def test_groups_that_a_restore_without_an_end_stopped_are_told_as_stopped_by_it(
         assert found.drift.unknown == ""
 
 
+@pytest.mark.parametrize("name", ["aix-ledger", "hpux-orders", "solaris-mail"])
+def test_a_restore_that_stopped_the_groups_and_has_not_begun_to_overwrite_is_resumed(tmp_path: Path, name: str) -> None:
+    with bench(tmp_path, (name,)) as made:
+        assert made.run(PlanRequest("establish", name)).exit_code == 0
+        assert made.run(PlanRequest("split", name)).exit_code == 0
+        number = die_at(made, "measure-stopped", Point.AFTER_INTENT, PlanRequest("restore", name))
+        end = finished(made.engine, made.engine.resume(number, confirmed=name).result())
+        assert end.outcome is Outcome.OK, end.message
+
+
 def test_a_group_that_nothing_without_an_end_stopped_is_not_active_and_makes_no_map(tmp_path: Path) -> None:
     name = "aix-ledger"
     with bench(tmp_path, (name,)) as made:
