@@ -111,16 +111,21 @@ def cleanup_plan(set_name: str, records: Mapping[int, Sequence[Record]], now: da
 
 def only_resumed(past: Past) -> str:
     """Why such a run is not taken back."""
-    begun = past.committed or "what overwrites the standards, for all that is known"
-    return (
-        f"run {past.number} has begun {begun!r}: what the standards held is gone, so it cannot be taken back; "
-        f"resume it: splitmount recover {past.number} --resume"
-    )
+    return f"run {past.number} {never_back(past)}, so it cannot be taken back; resume it: splitmount recover {past.number} --resume"
 
 
-def never_back(past: Past) -> bool:
-    """Whether what the standards held is gone, or may be: of a journal that was rebuilt nobody knows whether it had come to that."""
-    return bool(past.committed) or (past.measure_all and any(step.commits for step in past.plan.steps))
+def never_back(past: Past) -> str:
+    """What the run has begun that nothing takes back; empty where it can be taken back.
+
+    Of a journal that was rebuilt nobody knows whether it had come to that.
+    """
+    if past.committed or (past.measure_all and any(step.commits for step in past.plan.steps)):
+        begun = past.committed or "what overwrites the standards, for all that is known"
+        return f"has begun {begun!r}: what the standards held is gone"
+    down = [s.host for s in past.plan.steps if s.undoes and s.kind is not StepKind.OWN_FILES and s.id in past.begun]
+    if past.plan.operation == "failback" and down:
+        return f"has begun to take down what the takeover had brought up on {down[0]}, and does not bring it up again"
+    return ""
 
 
 def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -> Plan:
@@ -131,7 +136,7 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
     locks = [step for step in mine if step.kind is StepKind.OWN_FILES]
     over = unique([step for one in (past, *left.takers) for step in _settled(one)])
     steps = [*over, *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
-    if any(step.host == target.name for step in steps):
+    if any(step.host == target.name and step.kind is not StepKind.OWN_FILES for step in mine):
         title = "Prove that the target is as it was"
         explain = EXPLAIN["measure-clean"]
         steps.append(Step("measure-clean", Phase.CLEANUP, StepKind.MEASURE, title, target.name, explain, measure="clean"))

@@ -287,8 +287,7 @@ class Recovery:
         if undo := await self._given_up(left.past):
             return resume, undo
         if never_back(left.past):
-            what = left.past.committed or left.past.plan.operation
-            undo = f"{what!r} overwrites the standards: what they held is gone, so the run can only be resumed"
+            undo = only_resumed(left.past)
         return resume, undo
 
     async def undo_plan(self, request: PlanRequest) -> Plan:

@@ -91,7 +91,7 @@ class Run:
         if (
             "run_key" in plan.facts
         ):  # the directory of another run's jobs, maybe of another console's: no number may be twice there
-            self._state.job_number = int(now.timestamp()) % 10**9
+            self._state.job_number = int(now.timestamp() * 1000)
         self._state.values.update({n[6:]: v for n, v in plan.facts.items() if n.startswith("value.")})
         self._own(key)
         parts.journal.note(number, "", {"run_key": key, "job_number": self._state.job_number})

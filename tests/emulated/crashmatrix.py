@@ -28,15 +28,17 @@ remote end, and before the outcome is journalled; then another console resumes t
 points the connections of a console go that lives on. "Equal" means that array, hosts, files, table entries, locks and repository
 are as a run that nothing befell leaves them (resumed), or as they were before (taken back), that the run has an end, and that no second split
 or restore was sent. "Refused" are cells in which taking back is refused and says why (the standards are overwritten already, or
-the point in time is), and cells in which a run without its connection ended with 3 or 4 and had taken back what it did.
+the point in time is, or a failback has begun to take down the target), and cells in which a run without its connection ended with
+3 or 4 and had taken back what it did.
 "Not met" are points that a step does not have (a step that sends nothing has no remote end). "Frozen" is the longest time for which
 a filesystem of the source was frozen in any cell; its timer is {timer} s.
 Each line has the day on which it was played.
-On real machines `make lab-long LAB=tests/lab/test_killed.py` does the same with forty consoles and the real SIGKILL (killed.md).
+On real machines `make lab-long LAB=tests/lab/test_killed.py` does the same with forty consoles and the real SIGKILL, and writes killed.md.
 
 | family | operation | steps | cells | played | equal | refused | not met | wrong | frozen | on |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
+ORDER = [(family, operation.name) for family in NAMES for operation in operations(family)]
 _LINE = re.compile(r"\| ([a-z-]+) \| ([a-z]+) \| ((?:\d+ \| ){7})([\d.]+) s \| ([\d-]+) \|")
 
 
@@ -132,12 +134,16 @@ def document(lines: Sequence[Line]) -> str:
     """The page."""
     whole = total(lines)
     there = whole.cells - whole.missed
+    lacking = [
+        f"{family} {name}" for family, name in ORDER if not any((one.family, one.operation) == (family, name) for one in lines)
+    ]
     return "".join(
         (
             HEAD.format(timer=TIMER),
             *(line.text() for line in lines),
             whole.text(),
-            f"\nPlayed: {whole.played} of the {there} cells that there are; {whole.wrong} wrong.\n",
+            f"\nPlayed: {whole.played} of the {there} cells that there are in these lines; {whole.wrong} wrong.\n",
+            f"Not played yet: {', '.join(lacking)}.\n" if lacking else "",
             *(f"* {one}\n" for line in lines for one in line.told),
         )
     )
@@ -148,13 +154,12 @@ def main(target: Path, *words: str) -> int:
     want = asked(words)
     began = time.monotonic()
     lines = known_lines(target.read_text()) if target.is_file() else {}
-    order = [(family, operation.name) for family in NAMES for operation in operations(family)]
     with workers() as pool:
         for family in want.families:
             for operation in operations(family):
                 if want.wants(operation.name):
                     lines[family, operation.name] = line_of(family, operation.name, pool, want.every(family))
-                    target.write_text(document([lines[at] for at in order if at in lines]))
+                    target.write_text(document([lines[at] for at in ORDER if at in lines]))
     sys.stderr.write(f"{(time.monotonic() - began) / 60:.1f} minutes\n")
     return int(any(line.wrong for line in lines.values()))
 

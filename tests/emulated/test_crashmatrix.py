@@ -11,5 +11,5 @@ def test_the_lines_of_a_page_are_read_back_as_they_were_written() -> None:
     lines = [wrong, Line("aix-ledger", "split", 11, 165, 165, 165, 0, 0, 0, 0.0, "2026-11-27")]
     page = document(lines)
     assert list(known_lines(page).values()) == lines
-    assert "Played: 595 of the 595 cells that there are; 1 wrong." in page
+    assert "Played: 595 of the 595 cells that there are in these lines; 1 wrong." in page
     assert document(list(known_lines(page).values())) == page

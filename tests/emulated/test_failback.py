@@ -12,7 +12,9 @@ from core.facade import PlanRequest
 from core.settings import PostPolicy
 from hostdrivers.emulated.estate import Family
 from tests.emulated.bench import NAMES, Bench, bench
+from tests.emulated.crashes import Point, finished
 from tests.emulated.test_moments import confirmed, source_files
+from tests.emulated.test_survive import die_at
 
 
 @pytest.fixture(params=NAMES)
@@ -56,3 +58,27 @@ def test_the_source_takes_up_again_with_what_the_target_wrote(taken: tuple[Bench
 def test_a_failback_without_a_takeover_is_refused(tmp_path: Path) -> None:
     with bench(tmp_path, ("linux-web",)) as made, pytest.raises(Refused, match="knows no takeover"):
         made.plan(PlanRequest("failback", "linux-web"))
+
+
+def test_a_failback_that_died_before_it_took_anything_down_is_taken_back_and_later_only_resumed(
+    taken: tuple[Bench, Family],
+) -> None:
+    made, family = taken
+    points = dict(family.target.mounts)
+    request = PlanRequest("failback", family.set_name)
+    down = next(s.id for s in made.plan(request).steps if s.undoes.startswith("mount-"))
+    first = die_at(made, "deposit-plan", Point.AFTER_INTENT, request)
+    undo = made.run(PlanRequest("undo", family.set_name, run=first))
+    assert undo.exit_code == 0, undo.message
+    assert family.target.mounts == points
+    second = die_at(made, down, Point.BEFORE_OUTCOME, request)
+    assert family.target.mounts != points
+    for operation in ("undo", "cleanup"):
+        with pytest.raises(
+            Refused, match=f"run {second} has begun to take down .*resume it: splitmount recover {second} --resume"
+        ):
+            made.plan(PlanRequest(operation, family.set_name, run=second if operation == "undo" else 0))
+    assert "does not bring it up again" in made.engine.unfinished().result()[0].undo
+    end = finished(made.engine, made.engine.resume(second, confirmed=family.set_name).result())
+    assert end.exit_code == 0, end.message
+    assert family.target.mounts == {}
