@@ -114,6 +114,14 @@ def only_resumed(past: Past) -> str:
     return f"run {past.number} {never_back(past)}, so it cannot be taken back; resume it: splitmount recover {past.number} --resume"
 
 
+def not_resumed(past: Past) -> str:
+    """What else can be done about such a run."""
+    again = f"splitmount recover {past.number}"
+    if not never_back(past):
+        return f"Take it back instead: {again} --undo"
+    return f"It cannot be taken back either: mend that and resume it, or end it for a person: {again} --give-up REASON --confirm {past.plan.set_name}"
+
+
 def never_back(past: Past) -> str:
     """What the run has begun that nothing takes back; empty where it can be taken back.
 

@@ -43,6 +43,7 @@ from core.recover import (
     left_by,
     never_back,
     newest_left,
+    not_resumed,
     only_resumed,
     take_back_plan,
     taken_by,
@@ -175,10 +176,7 @@ class Recovery:
             wrong += _other_split(past, estate.pairs) or _other_start(past, estate.pairs)
             wrong += self._taken_back(past)
         if wrong:
-            raise Refused(
-                f"run {past.number} cannot be resumed, nothing was changed: {'; '.join(wrong)}. "
-                f"Take it back instead: splitmount recover {past.number} --undo"
-            )
+            raise Refused(f"run {past.number} cannot be resumed, nothing was changed: {'; '.join(wrong)}. {not_resumed(past)}")
         return estate
 
     def _taken_back(self, past: Past) -> list[str]:

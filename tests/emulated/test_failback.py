@@ -82,3 +82,26 @@ def test_a_failback_that_died_before_it_took_anything_down_is_taken_back_and_lat
     end = finished(made.engine, made.engine.resume(second, confirmed=family.set_name).result())
     assert end.exit_code == 0, end.message
     assert family.target.mounts == {}
+
+
+def test_a_failback_that_died_half_way_and_whose_source_is_lost_again_ends_in_another_takeover(
+    taken: tuple[Bench, Family],
+) -> None:
+    made, family = taken
+    name, points = family.set_name, dict(family.target.mounts)
+    there = {p + path: digest for p in points for path, digest in made.files(family.target, p).items()}
+    request = PlanRequest("failback", name)
+    down = next(s.id for s in made.plan(request).steps if s.undoes.startswith("mount-"))
+    run = die_at(made, down, Point.BEFORE_OUTCOME, request)
+    made.switch(f"host-lost@{family.source.name}")
+    with pytest.raises(
+        Refused, match=f"cannot be taken back either: .*splitmount recover {run} --give-up REASON --confirm {name}"
+    ):
+        made.engine.resume(run, confirmed=name).result()
+    made.engine.give_up(run, "the source is lost again", name).result()
+    assert made.run(PlanRequest("cleanup", name)).exit_code == 0  # the locks of the failback
+    assert confirmed(made, "cleanup", name).exit_code == 0  # what the takeover had brought up, as far as it is there
+    assert family.target.mounts == {}
+    end = confirmed(made, "takeover", name)
+    assert end.exit_code == 0, end.message
+    assert {p + path: digest for p in points for path, digest in made.files(family.target, p).items()} == there
