@@ -142,9 +142,10 @@ def take_back_plan(operation: str, left: Left, now: datetime, target: HostRef) -
     # The run's own locks are given back when all else is, so that nobody comes between.
     mine = [undo_step(step) for step in reversed(left.steps)]
     locks = [step for step in mine if step.kind is StepKind.OWN_FILES]
+    back = [step for step in mine if step.kind is not StepKind.OWN_FILES]
     over = unique([step for one in (past, *left.takers) for step in _settled(one)])
-    steps = [*over, *(step for step in mine if step.kind is not StepKind.OWN_FILES)]
-    if any(step.host == target.name and step.kind is not StepKind.OWN_FILES for step in mine):
+    steps = [*over, *back]
+    if any(step.host == target.name for step in back):  # where nothing is, the target may be in use as it was before
         title = "Prove that the target is as it was"
         explain = EXPLAIN["measure-clean"]
         steps.append(Step("measure-clean", Phase.CLEANUP, StepKind.MEASURE, title, target.name, explain, measure="clean"))

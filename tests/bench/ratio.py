@@ -47,8 +47,8 @@ def in_turn(ours: Callable[[], float], other: Callable[[], float], rounds: int =
     took: tuple[list[float], list[float]] = ([], [])
     acts = ((ours, took[0]), (other, took[1]))
     for number in range(rounds):
-        for act, seconds in acts if number % 2 == 0 else reversed(acts):
-            seconds.append(act())
+        for act, times in acts if number % 2 == 0 else reversed(acts):
+            times.append(act())
     return statistics.median(took[0]), statistics.median(took[1])
 
 

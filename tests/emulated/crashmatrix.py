@@ -134,9 +134,8 @@ def document(lines: Sequence[Line]) -> str:
     """The page."""
     whole = total(lines)
     there = whole.cells - whole.missed
-    lacking = [
-        f"{family} {name}" for family, name in ORDER if not any((one.family, one.operation) == (family, name) for one in lines)
-    ]
+    known = {(line.family, line.operation) for line in lines}
+    lacking = [" ".join(at) for at in ORDER if at not in known]
     return "".join(
         (
             HEAD.format(timer=TIMER),
