@@ -27,7 +27,8 @@ files let go, nothing more reaches a host or the journal) before the intent is j
 remote end, and before the outcome is journalled; then another console resumes the run, and separately takes it back. At the same
 points the connections of a console go that lives on. "Equal" means that array, hosts, files, table entries, locks and repository
 are as a run that nothing befell leaves them (resumed), or as they were before (taken back), that the run has an end, and that no second split
-or restore was sent. "Refused" are cells in which taking back is refused and says why (the standards are overwritten already, or
+or restore was sent. On HP-UX the id of the group on the BCVs is left out: vgchgid gives each import a new one, and only an establish
+brings back the old. "Refused" are cells in which taking back is refused and says why (the standards are overwritten already, or
 the point in time is, or a failback has begun to take down the target), and cells in which a run without its connection ended with
 3 or 4 and had taken back what it did.
 "Not met" are points that a step does not have (a step that sends nothing has no remote end). "Frozen" is the longest time for which

@@ -6,9 +6,11 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 
-from hostdrivers.emulated.array import Disk
+from hostdrivers.emulated.array import TRACK, Disk
 from hostdrivers.emulated.estate import Family
+from hostdrivers.emulated.hpux import IDENTITY_AT
 from hostdrivers.emulated.machine import Machine
+from hostdrivers.emulated.volumes import LABEL_AT
 from hostdrivers.emulated.witness import digests
 from tests.emulated.bench import Bench
 
@@ -46,8 +48,8 @@ def scene(made: Bench, family: Family, *, mirrors: bool = True) -> Scene:
             tuple(tuple(sorted(m.mounts)) for m in machines),
             tuple(_tables(m) for m in machines),
             files,
-            tuple(held(std) for std, _ in family.pairs),
-            tuple(held(bcv) for _, bcv in family.pairs) if mirrors else (),
+            tuple(held(std, machines[0].os) for std, _ in family.pairs),
+            tuple(held(bcv, machines[0].os) for _, bcv in family.pairs) if mirrors else (),
             tuple(c for m in made.estate.machines.values() for c in _claims(m)),
             len(copies) - len(partial),
             partial,
@@ -94,14 +96,27 @@ def differences(one: Scene, other: Scene) -> list[str]:
 _CLEAN = re.compile(rb"(?<=\n)clean=(?:yes|no)\n")
 
 
-def held(disk: Disk) -> str:
-    """A checksum of what a device holds: of its tracks that are not all zeros, and where they are.
+_GROUP_ID_AT = IDENTITY_AT % TRACK + 8
+_LABEL_IDS = re.compile(rb'(?<= )[0-9a-f]{64}(?=\n\{)|(?<="id": ")[0-9a-f]{16}(?=")')  # the label's checksum, and the id in it
+
+
+def _without_group_id(track: int, data: bytes) -> bytes:
+    if track == IDENTITY_AT // TRACK:
+        return data[:_GROUP_ID_AT] + bytes(8) + data[_GROUP_ID_AT + 8 :]
+    return _LABEL_IDS.sub(b"", data) if track == LABEL_AT // TRACK else data
+
+
+def held(disk: Disk, os: str) -> str:
+    """A checksum of what a device of a host of that kind holds: of its tracks that are not all zeros, and where they are.
 
     Whether a filesystem was unmounted cleanly is left out: a takeover mounts it for writing, which replays its journal.
+    So is the group id of HP-UX: vgchgid gives every copy that is imported a new one, and only an establish brings back the old.
     """
     total = hashlib.sha256()
     for track in sorted(disk.written):
         data = disk.image_of(track)
+        if os == "hpux":
+            data = _without_group_id(track, data)
         head, _, rest = data.partition(b"\0")
         if _CLEAN.search(head):  # the header, then zeros up to the files
             data = _CLEAN.sub(b"", head) + rest.lstrip(b"\0")
