@@ -25,7 +25,7 @@ from core.qmp import Lines, Monitor, objects
 from core.settings import HostSettings
 from core.sshio import Process, SshLines, SshSession, SshStream, not_opened, open_process, run_script
 from core.transport import ByteStream, Channel, Command, Effect, Result, Session, late_names
-from core.trust import LEGACY, HostKey, default_files, described, fetch_key, read_known, stored_keys
+from core.trust import CIPHERS, LEGACY, HostKey, default_files, described, fetch_key, read_known, stored_keys
 
 SHELL = "/bin/sh -s"
 
@@ -181,6 +181,7 @@ class SshTransport:
             "preferred_auth": ["publickey"],
             "disable_trivial_auth": True,
             "agent_forwarding": False,
+            "encryption_algs": CIPHERS,
             "config": None,
         }
         if settings.user:

@@ -53,6 +53,13 @@ async def test_bytes_that_are_no_text_are_shown_as_escapes(tmp_path: Path) -> No
     assert result.stdout == "a\\xffb\xe4"
 
 
+async def test_the_cipher_that_costs_the_console_least_is_asked_for_first(tmp_path: Path) -> None:
+    async with serve(tmp_path) as server, connected(tmp_path, server) as transport:
+        await transport.run(read("echo one\n"))
+        (connection,) = server.connections
+        assert connection.get_extra_info("send_cipher") == "aes256-gcm@openssh.com"
+
+
 async def test_one_connection_serves_all_commands_to_a_host(tmp_path: Path) -> None:
     async with serve(tmp_path) as server, connected(tmp_path, server) as transport:
         results = await asyncio.gather(*(transport.run(read(f"echo {n}\n")) for n in range(20)))
