@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -101,11 +102,23 @@ class DemoSchool:
         self._running.do(lambda: self._running.estate.switch(name))
 
 
+class _Closed(SystemExit):
+    """The terminal was closed, or a signal said to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.status = 128 + number
+
+
+def _closed(number: int, _: object) -> None:
+    raise _Closed(number)
+
+
 @contextlib.contextmanager
 def _estate(options: Namespace) -> Iterator[RunningEstate]:
     """The estate in a directory of its own, which goes with it, also when the terminal is closed."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        signal.signal(number, _closed)
     with extra("demo", "the demonstration"):
         from hostdrivers.emulated.estate import RunningEstate
         from hostdrivers.emulated.families import FAMILIES, sized
@@ -123,6 +136,9 @@ def _estate(options: Namespace) -> Iterator[RunningEstate]:
             yield running
         finally:
             running.close()
+    except _Closed as closed:  # a console that was torn out of its loop has threads that never end
+        shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(closed.status)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
