@@ -26,7 +26,7 @@ LEGACY: Mapping[str, str] = {
     "mac_algs": "+hmac-sha1,hmac-md5",
     "signature_algs": "+ssh-rsa",
 }
-# Put before asyncssh's own order: its ChaCha20 makes three ciphers for each packet, AES-GCM none.
+# Put before asyncssh's own order: its ChaCha20 makes three ciphers for each packet, its AES-GCM one.
 CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 
 

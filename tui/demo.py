@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hostdrivers.emulated.estate import Family, RunningEstate
     from tui.screens.school import Lesson
 
+GRACE = 10.0  # seconds for an orderly end behind a signal
 _AROUND = (
     "arrows and Enter walk the tree; ? shows every key; L is the log; A switches accidents, D brings this page again; "
     "nothing runs without a preview."
@@ -102,27 +103,34 @@ class DemoSchool:
         self._running.do(lambda: self._running.estate.switch(name))
 
 
-class _Closed(SystemExit):
-    """The terminal was closed, or a signal said to end."""
+def _end_by_signals(scratch: Path) -> None:
+    """Have a closed terminal, or SIGTERM, end the demonstration in order; by force where that hangs, and its directory goes either way.
 
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.status = 128 + number
+    The signal tears the console out of its loop wherever it is, and what is torn may leave threads that never end.
+    """
 
+    def by_force(status: int) -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(status)
 
-def _closed(number: int, _: object) -> None:
-    raise _Closed(number)
+    def closed(number: int, _: object) -> None:
+        force = threading.Timer(GRACE, by_force, (128 + number,))
+        force.daemon = True
+        force.start()
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, closed)
 
 
 @contextlib.contextmanager
 def _estate(options: Namespace) -> Iterator[RunningEstate]:
     """The estate in a directory of its own, which goes with it, also when the terminal is closed."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _closed)
     with extra("demo", "the demonstration"):
         from hostdrivers.emulated.estate import RunningEstate
         from hostdrivers.emulated.families import FAMILIES, sized
     scratch = Path(tempfile.mkdtemp(prefix="splitmount-demo-"))
+    _end_by_signals(scratch)
     try:
         builders = tuple(sized(number) for number in range(options.size)) if options.size else FAMILIES
         if options.oracle:
@@ -136,9 +144,6 @@ def _estate(options: Namespace) -> Iterator[RunningEstate]:
             yield running
         finally:
             running.close()
-    except _Closed as closed:  # a console that was torn out of its loop has threads that never end
-        shutil.rmtree(scratch, ignore_errors=True)
-        os._exit(closed.status)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,13 +188,25 @@ async def test_every_key_that_the_offer_speaks_of_does_what_it_says(demo: Consol
         await until(demo, lambda: isinstance(demo.screen, SchoolPage))
 
 
+STUCK = """
+import threading, sys
+from tui.__main__ import main
+threading.Thread(target=threading.Event().wait).start()
+sys.exit(main(["demo"]))
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_demo_whose_terminal_is_closed_leaves_no_directory(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("command", [("-m", "tui", "demo"), ("-c", STUCK)], ids=["in order", "with a thread that never ends"])
+def test_a_demo_whose_terminal_is_closed_leaves_no_directory(
+    tmp_path: Path, number: signal.Signals, command: tuple[str, ...]
+) -> None:
     outer, inner = os.openpty()
     values = {**os.environ, "TMPDIR": str(tmp_path), "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "tui", "demo"]
-    with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=values) as program:
+    with subprocess.Popen([sys.executable, *command], stdin=inner, stdout=inner, stderr=inner, env=values) as program:
         os.close(inner)
+        limit = threading.Timer(120, program.kill)  # what hangs fails this test, and no more
+        limit.start()
         shown = b""
         while b"Look around" not in shown:
             shown += os.read(outer, 1 << 16)
@@ -202,6 +215,7 @@ def test_a_demo_whose_terminal_is_closed_leaves_no_directory(tmp_path: Path, num
         with contextlib.suppress(OSError):
             while os.read(outer, 1 << 16):
                 pass
-        assert program.wait(60) == 128 + number
+        assert program.wait() == 128 + number
+        limit.cancel()
     os.close(outer)
     assert list(tmp_path.glob("splitmount-demo-*")) == []
