@@ -197,6 +197,8 @@ class Console(LateApp):
         """
         if self._terminal is not None and gone(self._terminal):
             self.close_engine()
+            if self.school is not None:
+                self.school.leave()
             os._exit(HUNG_UP)
 
     def measure_all(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tui.screens.school import Lesson
 
 GRACE = 10.0  # seconds for an orderly end behind a signal
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _AROUND = (
     "arrows and Enter walk the tree; ? shows every key; L is the log; A switches accidents, D brings this page again; "
     "nothing runs without a preview."
@@ -102,6 +103,13 @@ class DemoSchool:
         """Switch an accident on or off, in the estate's own thread."""
         self._running.do(lambda: self._running.estate.switch(name))
 
+    def leave(self) -> None:
+        """The estate's files go, and the directory that was made for them, when it holds nothing else."""
+        directory = self._running.estate.directory
+        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            directory.parent.rmdir()
+
 
 def _end_by_signals(scratch: Path) -> None:
     """Have a closed terminal, or SIGTERM, end the demonstration in order; by force where that hangs, and its directory goes either way.
@@ -114,13 +122,15 @@ def _end_by_signals(scratch: Path) -> None:
         os._exit(status)
 
     def closed(number: int, _: object) -> None:
+        for one in _ENDING:  # a terminal that goes may say so more than once, and make says it again: the end is not ended
+            signal.signal(one, signal.SIG_IGN)
         force = threading.Timer(GRACE, by_force, (128 + number,))
         force.daemon = True
         force.start()
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, closed)
+    for one in _ENDING:
+        signal.signal(one, closed)
 
 
 @contextlib.contextmanager

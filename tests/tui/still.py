@@ -190,6 +190,9 @@ class Lessons:
     def switch(self, name: str) -> None:
         """Nothing."""
 
+    def leave(self) -> None:
+        """Nothing."""
+
     def report(self, plan: Plan) -> str:
         """Nothing."""
         return ""

@@ -296,6 +296,9 @@ class HostileSchool:
     def switch(self, name: str) -> None:
         """Nothing."""
 
+    def leave(self) -> None:
+        """Nothing."""
+
     def report(self, plan: Plan) -> str:
         """What it saw of a run."""
         return HOSTILE

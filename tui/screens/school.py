@@ -48,6 +48,9 @@ class School(Protocol):
     def switch(self, name: str) -> None:
         """Switch one on, or off."""
 
+    def leave(self) -> None:
+        """Remove what stands on the disk for the demonstration alone: the process ends at once."""
+
 
 class SchoolPage(Page):
     """The offer."""
